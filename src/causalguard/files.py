@@ -1,0 +1,103 @@
+"""Reading and writing without surprises: JSONL with line numbers, and all-or-nothing writes."""
+
+import gzip
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, cast
+
+from causalguard.errors import DataError, InputError, OutputExistsError
+
+MAX_FAULTS = 50
+"""Faults listed in one error; the rest are counted."""
+
+
+def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield ``(line number from 1, object)`` of a JSONL file; ``.gz`` is read as gzip.
+
+    Blank lines are skipped.  Raises DataError naming file and line for bytes that are not
+    UTF-8, text that is not JSON and values that are not objects; InputError for a missing file.
+    """
+    if not path.is_file():
+        message = f"{path}: no such file; give the path of a JSONL file"
+        raise InputError(message)
+    with _open_binary(path) as stream:
+        for number, raw in enumerate(stream, 1):
+            try:
+                line = raw.decode("utf-8")
+            except UnicodeDecodeError as error:
+                message = f"{path}:{number}: not valid UTF-8 ({error.reason}); save it as UTF-8"
+                raise DataError(message) from None
+            if line.strip():
+                yield number, _parse_object(path, number, line)
+
+
+def _open_binary(path: Path) -> IO[bytes]:
+    return cast("IO[bytes]", gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+
+
+def _parse_object(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except (json.JSONDecodeError, RecursionError) as error:
+        message = f"{path}:{number}: not JSON ({error}); each line must be one JSON object"
+        raise DataError(message) from None
+    if not isinstance(value, dict):
+        message = f"{path}:{number}: a JSON object is needed, got {type(value).__name__}"
+        raise DataError(message)
+    return value
+
+
+def raise_faults(faults: list[str]) -> None:
+    """Raise DataError with the faults collected over a file, if there are any."""
+    if not faults:
+        return
+    shown = faults[:MAX_FAULTS]
+    if len(faults) > len(shown):
+        shown.append(f"... and {len(faults) - len(shown)} more faults")
+    raise DataError(shown)
+
+
+def write_atomic(path: Path, data: bytes | str) -> None:
+    """Write beside, flush to disk, then rename: readers see the old file or the whole new one."""
+    content = data.encode() if isinstance(data, str) else data
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(name).chmod(0o666 & ~umask)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def new_directory(path: Path) -> Iterator[Path]:
+    """A fresh directory that appears at ``path`` only if the block succeeds.
+
+    Raises OutputExistsError when ``path`` exists (an empty directory is taken over).
+    """
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        message = f"{path} exists already; give another path or remove it first"
+        raise OutputExistsError(message)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        yield beside
+        beside.chmod(0o755)
+        if path.exists():
+            path.rmdir()
+        beside.replace(path)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
