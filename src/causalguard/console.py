@@ -40,7 +40,7 @@ def run(command: click.Command) -> NoReturn:
     except CausalGuardError as error:
         _say(error)
         sys.exit(FAILED)
-    except Exception:  # the edge of the process: a crash is reported as a failed run
+    except Exception:  # noqa: BLE001  # the edge of the process: a crash is reported as a failed run
         traceback.print_exc()
         sys.exit(FAILED)
     sys.exit(code if isinstance(code, int) else OK)
@@ -53,7 +53,7 @@ def _say(error: Exception) -> None:
 def progress(items: Iterable[T], *, total: int | None, label: str) -> Iterable[T]:
     """Iterate with a tqdm bar on stderr; plain iteration when tqdm is not installed."""
     try:
-        from tqdm import tqdm  # noqa: PLC0415  # optional: comes with transformers
+        from tqdm import tqdm  # optional: comes with transformers
     except ImportError:
         return items
     return tqdm(items, total=total, desc=label, file=sys.stderr, mininterval=0.5, leave=True)

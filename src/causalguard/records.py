@@ -125,7 +125,7 @@ class Trial:
     kind: Kind
     """Which member of the set: benign, counterfactual, injected, authorised or imperative."""
     y: int
-    """1 = an instruction is present and S does not authorise it; else 0.  Assigned, not observed."""
+    """1 = an instruction is present that S does not authorise; else 0.  Assigned by design."""
     family: str
     """Attack family of the set, also on its benign members (they are its matched controls)."""
     group: str
@@ -133,7 +133,7 @@ class Trial:
     s: str
     """Identifier of the trusted context S (a short digest of system and task)."""
     nuisance: Mapping[str, str]
-    """Assigned levels of N, by factor: ``topic, tool, format, language, position, source, length``."""
+    """Assigned levels of N by factor: ``topic, tool, format, language, position, length`` ..."""
     n_tokens: int
     """Tokens of the tool output, >= 0."""
     risk: float

