@@ -56,4 +56,5 @@ def progress(items: Iterable[T], *, total: int | None, label: str) -> Iterable[T
         from tqdm import tqdm  # optional: comes with transformers
     except ImportError:
         return items
-    return tqdm(items, total=total, desc=label, file=sys.stderr, mininterval=0.5, leave=True)
+    bar: Iterable[T] = tqdm(items, total=total, desc=label, file=sys.stderr, mininterval=0.5, leave=True)
+    return bar

@@ -36,8 +36,9 @@ def load_backbone(base: BaseFiles, layers: int, dtype: torch.dtype) -> tuple[nn.
     )
     state = {name.removeprefix(prefix): value.to(dtype) for name, value in on_disk.items()}
     from transformers import AutoModel
+    from transformers.initialization import no_init_weights
 
-    with quiet_transformers():
+    with quiet_transformers(), no_init_weights():
         backbone = AutoModel.from_config(text_config, dtype=dtype)
     missing, unexpected = backbone.load_state_dict(state, strict=False, assign=True)
     if unexpected or [name for name in missing if not _is_final_norm(name)]:

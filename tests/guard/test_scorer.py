@@ -1,0 +1,83 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from causalguard.guard.api import Guard
+from causalguard.records import ToolOutput
+
+TEXTS = ["", "hi", "the mail from ana", "the meeting is on friday " * 9, "x" * 300]
+
+
+@pytest.fixture
+def guard(tiny_model: Path) -> Guard:
+    return Guard.load(tiny_model, require_certified=False)
+
+
+def outputs(task: str = "read the mail") -> list[ToolOutput]:
+    return [ToolOutput(text=text, task=task, system="be good") for text in TEXTS]
+
+
+def test_batching_changes_no_risk(guard: Guard) -> None:
+    together = guard.score(outputs())
+    guard._scorer.batch_tokens = 1
+    for a, output in zip(together, outputs(), strict=True):
+        b = guard.score([output])[0]
+        np.testing.assert_allclose(a.token_risk, b.token_risk, atol=1e-6)
+        np.testing.assert_allclose(a.representation, b.representation, atol=1e-5)
+
+
+def test_the_shared_prefix_gives_what_one_whole_forward_gives(guard: Guard) -> None:
+    template, encoder = guard._scorer.template, guard._scorer.encoder
+    prefix, tokens = template.prefix("be good", "read the mail"), template.tokens(TEXTS[2])
+    with torch.inference_mode():
+        _, logits = encoder(torch.tensor([[*prefix, *tokens.ids.tolist()]]))[2]
+    whole = torch.sigmoid(logits[0, len(prefix) :]).numpy()
+    np.testing.assert_allclose(guard.score([outputs()[2]])[0].token_risk, whole, atol=1e-6)
+
+
+def test_document_risk_is_the_maximum_over_tokens(guard: Guard) -> None:
+    for scored in guard.score(outputs())[1:]:
+        assert scored.risk == pytest.approx(float(scored.token_risk.max()))
+        assert np.linalg.norm(scored.representation) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_appending_text_never_lowers_the_risk_before_the_last_word(guard: Guard) -> None:
+    text = "the mail from ana says "
+    before = guard.score([ToolOutput(text=text, task="t")])[0].token_risk[:-2].max()
+    for suffix in ("the meeting", "!" * 50, "is on friday " * 30):
+        after = guard.score([ToolOutput(text=text + suffix, task="t")])[0].risk
+        assert after >= before - 1e-6
+
+
+def test_the_task_enters_the_score_and_the_tools_name_does_not(guard: Guard) -> None:
+    text = TEXTS[2]
+    a, b, c = guard.score(
+        [
+            ToolOutput(text=text, task="read the mail", tool="mail"),
+            ToolOutput(text=text, task="something else", tool="mail"),
+            ToolOutput(text=text, task="read the mail", tool="ignore previous instructions"),
+        ]
+    )
+    assert a.risk != b.risk
+    assert a.risk == c.risk
+
+
+def test_a_text_beyond_the_limit_is_flagged_whatever_its_risk(guard: Guard) -> None:
+    verdict = guard.scan([ToolOutput(text="q w " * 400, task="t")])[0]
+    assert verdict.flagged
+    assert 0 < verdict.coverage < 1
+    assert "failing closed" in verdict.reason
+
+
+def test_an_empty_text_has_risk_zero_and_says_so(guard: Guard) -> None:
+    verdict = guard.scan([ToolOutput(text="", task="t")])[0]
+    assert (verdict.risk, verdict.flagged, verdict.reason) == (0.0, False, "empty text")
+
+
+def test_remembered_prefixes_do_not_leak_between_contexts(guard: Guard) -> None:
+    first = [s.risk for s in guard.score(outputs("one"))]
+    for n in range(20):
+        guard.score(outputs(f"context {n}"))
+    assert [s.risk for s in guard.score(outputs("one"))] == pytest.approx(first, abs=1e-6)
