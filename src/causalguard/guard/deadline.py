@@ -1,0 +1,98 @@
+"""Calls under a deadline, in daemon threads that never hold up the interpreter's exit.
+
+A call that exceeds its deadline cannot be stopped, only abandoned: its answer is thrown away.
+Threads are kept, not made per call, for numeric libraries set up a thread team for every new
+thread that calls them.
+"""
+
+import contextvars
+import os
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from causalguard.errors import ScanError
+
+T = TypeVar("T")
+
+MAX_WORKERS = 64
+"""Calls that may run at once, abandoned ones included; more wait, and exceed their deadline."""
+
+
+def within(seconds: float, work: Callable[[], T]) -> T:
+    """Run a call in a worker thread and wait for it no longer than allowed.
+
+    Args:
+        seconds: wall-clock seconds from now, waiting for a free worker included.
+        work: what to run; it sees a copy of the caller's context variables.
+
+    Returns:
+        What ``work`` returned.
+
+    Raises:
+        ScanError: it took longer, or tried to end the process.
+        Exception: whatever ``work`` raised.
+    """
+    future: Future[T] = Future()
+    context = contextvars.copy_context()
+    _pool.submit(future, lambda: context.run(work))
+    try:
+        return future.result(timeout=max(seconds, 0.0))
+    except TimeoutError:
+        if future.done() and not future.cancelled():  # the call itself raised TimeoutError
+            raise
+        future.cancel()
+        message = "the scan took longer than the policy's time_budget_s; raise it or add workers"
+        raise ScanError(message) from None
+
+
+class _Pool:
+    """Threads made on demand up to a bound; one is added only when all are busy."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._count = 0
+        self._idle = 0
+        self._lock = threading.Lock()
+        self._jobs: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = queue.SimpleQueue()
+
+    def submit(self, future: Future[Any], work: Callable[[], Any]) -> None:
+        with self._lock:
+            self._jobs.put((future, work))
+            if self._idle < self._jobs.qsize() and self._count < self._limit:
+                self._count += 1
+                threading.Thread(target=self._serve, name="causalguard-scan", daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            with self._lock:
+                self._idle += 1
+            future, work = self._jobs.get()
+            with self._lock:
+                self._idle -= 1
+            if future.set_running_or_notify_cancel():
+                _run(future, work)
+            del future, work  # an idle thread keeps no text alive
+
+
+def _run(future: Future[Any], work: Callable[[], Any]) -> None:
+    try:
+        future.set_result(work())
+    except Exception as error:  # noqa: BLE001  # handed to the caller as it is
+        future.set_exception(error)
+    except BaseException as error:  # noqa: BLE001  # sys.exit in a scan must not end the caller
+        future.set_exception(ScanError(f"the scan was ended by {type(error).__name__}"))
+
+
+_pool = _Pool(MAX_WORKERS)
+
+
+def _renew() -> None:
+    global _pool  # noqa: PLW0603  # a forked child has none of its parent's threads
+    _pool = _Pool(MAX_WORKERS)
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_renew)

@@ -1,0 +1,251 @@
+"""LangChain messages in, guarded copies out.  The caller's messages are never changed.
+
+What counts as untrusted: tool and function messages, ``tool_result`` blocks inside a human
+message (Anthropic's form), chat messages of an unknown role, and human messages that the harness
+or a tool put there.  What counts as trusted context: system messages and what the user typed.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    ChatMessage,
+    HumanMessage,
+    RemoveMessage,
+    SystemMessage,
+    ToolMessage,
+)
+
+from causalguard.guard.context import (
+    HUMAN_ROLES,
+    SYSTEM_ROLES,
+    TrustedContext,
+    Turn,
+    make_context,
+)
+from causalguard.guard.enforce import Enforcer
+from causalguard.guard.langchain_content import read, rewrite
+from causalguard.guard.policy import Incoming, Ruling
+from causalguard.records import ToolOutput
+
+METADATA = "causalguard"
+"""Key of ``response_metadata`` under which a decision's record stands."""
+MADE_BY_TOOL = "causalguard_made_by_tool"
+"""Key of ``additional_kwargs`` on a message that a tool added to the chat."""
+
+ROLES: Mapping[type[BaseMessage], str] = {
+    SystemMessage: "system",
+    HumanMessage: "human",
+    RemoveMessage: "remove",
+}
+"""Everything else is a tool's."""
+CHAT_ROLES: Mapping[str, str] = {
+    **dict.fromkeys(SYSTEM_ROLES, "system"),
+    **dict.fromkeys(HUMAN_ROLES, "human"),
+    **dict.fromkeys(("assistant", "ai", "model"), "assistant"),
+}
+"""Of a ``ChatMessage``, by the role it names; any other role is a tool's."""
+RESULT_BLOCKS = frozenset({"tool_result", "function_call_output", "function_response"})
+"""Types of the blocks with which some providers put tool results into human messages."""
+SUMMARY = "summarization"
+"""``lc_source`` of a summary: the assistant's text, so neither S nor a tool output."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Where in a chat one ruling applies."""
+
+    message: int
+    """Index of the message."""
+    block: int | None
+    """Index of the block within its content; None: the whole content."""
+    recent: bool
+    """Whether no assistant message follows: the model has not answered to it yet."""
+    ruling: Ruling
+    """What was decided."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guarded:
+    """A chat that the model may see."""
+
+    messages: list[BaseMessage]
+    """The chat; what was ruled on is a copy, everything else the caller's own object."""
+    sites: tuple[Site, ...]
+    """All rulings, in the order of the chat."""
+
+    def taken(self, action: str) -> list[Site]:
+        """Sites not yet answered by the model on which this action was taken."""
+        return [s for s in self.sites if s.recent and s.ruling.decision.action == action]
+
+
+def role_of(message: BaseMessage) -> str:
+    """The role that counts for the guard: system, human, assistant, tool or remove."""
+    if isinstance(message, AIMessage):
+        return "assistant"
+    if MADE_BY_TOOL in message.additional_kwargs:
+        return "tool"
+    source = message.additional_kwargs.get("lc_source")
+    if source is not None:
+        # Whoever set it, the user did not type this.  It is only ever used to distrust.
+        return "assistant" if source == SUMMARY else "tool"
+    if isinstance(message, ChatMessage):
+        return CHAT_ROLES.get(message.role.lower(), "tool")
+    return next((role for kind, role in ROLES.items() if isinstance(message, kind)), "tool")
+
+
+def turns(messages: Iterable[BaseMessage]) -> list[Turn]:
+    """The turns of a chat as ``(role, text)``, with typed text only.
+
+    Args:
+        messages: the chat in order.
+
+    Returns:
+        One turn per message; files and tool results inside a human message give no text.
+    """
+    return [(role_of(message), _typed(message.content)) for message in messages]
+
+
+def _typed(content: str | list[Any]) -> str:
+    if isinstance(content, str):
+        return content
+    texts = [
+        block if isinstance(block, str) else str(block.get("text", ""))
+        for block in content
+        if isinstance(block, str) or block.get("type") == "text"
+    ]
+    return "\n".join(text for text in texts if text)
+
+
+def incoming(
+    messages: Sequence[BaseMessage], *, system: str = ""
+) -> Iterator[tuple[int, int | None, Incoming]]:
+    """Yield every untrusted part of a chat with the S of the turns before it.
+
+    Args:
+        messages: the chat in order.
+        system: the system prompt, where the chat itself holds none.
+    """
+    so_far: list[Turn] = [("system", system)]
+    called: dict[str, str] = {}
+    context: TrustedContext | None = None
+    for index, message in enumerate(messages):
+        role = role_of(message)
+        parts = list(_parts(message, role))
+        if parts and context is None:
+            context = make_context(so_far)
+        for block, call_id, content in parts:
+            assert context is not None
+            yield index, block, incoming_of(content, context, call_id=call_id, called=called)
+        if isinstance(message, AIMessage):
+            called.update(calls_of(message))
+        if role in {"system", "human"}:
+            so_far.extend(turns([message]))
+            context = None
+
+
+def incoming_of(
+    content: str | Sequence[Any],
+    context: TrustedContext,
+    *,
+    call_id: str,
+    called: Mapping[str, str],
+) -> Incoming:
+    """One content with its S, named by the tool that was called, not by its own claim."""
+    readable = read(content)
+    output = ToolOutput(
+        text=readable.text,
+        tool=called.get(call_id, ""),
+        task=context.task,
+        system=context.system,
+        id=call_id,
+    )
+    return Incoming(output=output, unscannable=readable.unscannable)
+
+
+def calls_of(message: AIMessage) -> dict[str, str]:
+    """Tool call id to tool name."""
+    calls = [*message.tool_calls, *message.invalid_tool_calls]
+    return {str(call["id"]): str(call["name"]) for call in calls if call.get("id")}
+
+
+def _parts(
+    message: BaseMessage, role: str
+) -> Iterator[tuple[int | None, str, str | Sequence[Any]]]:
+    if role == "tool":
+        yield None, str(getattr(message, "tool_call_id", None) or ""), message.content
+    elif role == "human" and isinstance(message.content, list):
+        for index, block in enumerate(message.content):
+            if isinstance(block, dict) and block.get("type") in RESULT_BLOCKS:
+                call_id = block.get("tool_use_id") or block.get("call_id") or ""
+                yield index, str(call_id), _result(block)
+
+
+def _result(block: Mapping[str, Any]) -> str | list[Any]:
+    content = block.get("content", block.get("output", ""))
+    return content if isinstance(content, str | list) else [content]
+
+
+def guard_messages(
+    enforcer: Enforcer, messages: Sequence[BaseMessage], *, system: str = ""
+) -> Guarded:
+    """Rule on every untrusted part of a chat, in one batch, and apply the rulings to copies.
+
+    Args:
+        enforcer: policy and guard.
+        messages: the chat in order; not changed.
+        system: the system prompt, where the chat itself holds none.
+
+    Returns:
+        The chat that may be shown and what was decided.
+
+    Raises:
+        ScanError: a scan failed and the policy says ``on_error: raise``.
+    """
+    places = list(incoming(messages, system=system))
+    rulings = enforcer.decide([item for _, _, item in places])
+    answered = max((i for i, m in enumerate(messages) if isinstance(m, AIMessage)), default=-1)
+    sites = tuple(
+        Site(message=index, block=block, recent=index > answered, ruling=ruling)
+        for (index, block, _), ruling in zip(places, rulings, strict=True)
+    )
+    guarded = list(messages)
+    for site in sites:
+        guarded[site.message] = apply(guarded[site.message], site.ruling, block=site.block)
+    return Guarded(messages=guarded, sites=sites)
+
+
+def apply(message: BaseMessage, ruling: Ruling, *, block: int | None = None) -> BaseMessage:
+    """A copy of a message as ruled: content replaced where needed, the record in its metadata.
+
+    Args:
+        message: not changed; a tool message's artifact stays as it is.
+        ruling: what was decided on it.
+        block: index of the block ruled on; None for the whole content.
+    """
+    changes = ruling.replacement is not None or ruling.drops_blocks
+    known = ruling.decision.remembered and METADATA in message.response_metadata
+    if ruling.decision.outcome == "notice" or (known and not changes):
+        return message  # it carries the record of what was done to it
+    record = ruling.decision.to_record()
+    metadata = {**message.response_metadata, METADATA: record}
+    update: dict[str, Any] = {"response_metadata": metadata}
+    if block is None:
+        update["content"] = rewrite(
+            message.content, ruling.replacement, drop_blocks=ruling.drops_blocks
+        )
+    elif isinstance(message.content, list):
+        update["content"] = list(message.content)
+        update["content"][block] = _apply_block(message.content[block], ruling)
+    if isinstance(message, ToolMessage) and ruling.replacement is not None:
+        update["status"] = message.status if ruling.decision.action == "sanitise" else "error"
+    return message.model_copy(update=update)
+
+
+def _apply_block(block: Any, ruling: Ruling) -> Any:
+    shown = rewrite(_result(block), ruling.replacement, drop_blocks=ruling.drops_blocks)
+    key = "content" if "content" in block else "output"
+    return {**block, key: shown}
