@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,6 +68,15 @@ def spoil_payload(bundle: Path) -> None:
     bundle.write_text(json.dumps(value))
 
 
+@pytest.mark.parametrize(("ci", "outcome"), [("true", pytest.fail), ("", pytest.skip)])
+def test_a_missing_tool_fails_under_ci_and_skips_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, ci: str, outcome: Any
+) -> None:
+    monkeypatch.setenv("CI", ci)
+    with pytest.raises(outcome.Exception, match="apt-get install"):
+        missing("openssl is not installed")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_openssl_verifies_bundle_and_files(openssl_script: Path, kind: str) -> None:
     bundle, key = VECTORS / f"{kind}.sigstore.json", VECTORS / f"{kind}.pub.pem"
@@ -108,6 +118,22 @@ def test_openssl_refuses_every_change_of_the_files(openssl_script: Path, case: P
 def test_openssl_script_tells_how_it_is_used(openssl_script: Path) -> None:
     done = run(openssl_script)
     assert (done.returncode, "usage:" in done.stderr) == (2, True)
+
+
+def test_the_commands_written_out_in_the_docs_verify_a_vector(
+    openssl_script: Path, case: Path
+) -> None:
+    (case / "p256.sigstore.json").rename(case / "safety-report.sigstore.json")
+    (case / "p256.pub.pem").rename(case / "key.pub.pem")
+    (case / "model").rename(case / "MODEL_DIR")
+    text = (ROOT / "docs" / "verify.md").read_text()
+    (commands,) = (block for block in text.split("```sh\n") if block.startswith("jq -j"))
+    done = run("sh", "-e", "-c", f"cd {case}\n{commands.partition('```')[0]}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Verified OK")
+    assert done.stdout.endswith(
+        'guard.json: OK\nhead.safetensors: OK\ntraining.yaml: OK\n"PASSED"\n'
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
