@@ -19,4 +19,5 @@ new Verifier(toTrustMaterial(root, findKey), thresholds).verify(toSignedEntity(b
 
 const { predicateType, predicate } = JSON.parse(bundle.content.dsseEnvelope.payload.toString());
 console.log(`${predicateType}: ${predicate.result} under policy ${predicate.policy.name}`);
-process.exitCode = predicateType.endsWith("/safety-report/v1") && predicate.result === "PASSED" ? 0 : 1;
+const isReport = predicateType === "https://causalguard.dev/attestation/safety-report/v1";
+process.exitCode = isReport && predicate.result === "PASSED" ? 0 : 1;
