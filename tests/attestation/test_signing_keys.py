@@ -11,9 +11,15 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from securesystemslib.signer import SIGNER_FOR_URI_SCHEME, CryptoSigner
 
-from causalguard.attestation import keys
+from causalguard.attestation import dsse, keys
 from causalguard.attestation.digests import sha256_bytes
-from causalguard.errors import InputError, MissingError, OutputExistsError, UnsignedError
+from causalguard.errors import (
+    InputError,
+    MissingError,
+    OutputExistsError,
+    SignatureError,
+    UnsignedError,
+)
 
 KINDS: tuple[keys.Kind, ...] = ("p256", "ed25519")
 PKCS8 = serialization.PrivateFormat.PKCS8
@@ -201,10 +207,12 @@ def test_a_key_service_without_public_key_or_connection_is_an_input_error(
         keys.load_signer("fakekms:broken", public=service)
 
 
-def test_a_key_service_with_another_key_is_refused(service: keys.PublicKey) -> None:
+def test_a_key_service_with_another_key_signs_nothing(service: keys.PublicKey) -> None:
     other = keys.load_public(keys.generate()[1])
-    with pytest.raises(InputError, match="does not match"):
-        keys.load_signer("fakekms:k", public=other)
+    statement = dict.fromkeys(dsse.STATEMENT_KEYS) | {"_type": dsse.STATEMENT_TYPE}
+    # Newer versions of securesystemslib compare the keys; with older ones, signing finds out.
+    with pytest.raises((InputError, SignatureError), match="does not (match|verify)"):
+        dsse.sign(statement, keys.load_signer("fakekms:k", public=other))
 
 
 def test_a_key_service_that_is_not_installed_says_what_to_install() -> None:
