@@ -211,7 +211,7 @@ def test_a_key_service_with_another_key_signs_nothing(service: keys.PublicKey) -
     other = keys.load_public(keys.generate()[1])
     statement = dict.fromkeys(dsse.STATEMENT_KEYS) | {"_type": dsse.STATEMENT_TYPE}
     # Newer versions of securesystemslib compare the keys; with older ones, signing finds out.
-    with pytest.raises((InputError, SignatureError), match="does not (match|verify)"):
+    with pytest.raises((InputError, SignatureError), match=r"does not (match|verify)"):
         dsse.sign(statement, keys.load_signer("fakekms:k", public=other))
 
 
