@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import pytest
+
+from causalguard.errors import DataError, InputError, OutputExistsError
+from causalguard.files import MAX_FAULTS, new_directory, raise_faults, read_jsonl, write_atomic
+
+
+def test_blank_lines_are_skipped_and_numbers_are_those_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"a": 1}\n\n{"a": 2}\n')
+    assert list(read_jsonl(path)) == [(1, {"a": 1}), (3, {"a": 2})]
+
+
+def test_deep_nesting_is_a_fault_of_its_line_not_a_crash(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"a":' + "[" * 200_000 + "\n")
+    with pytest.raises(DataError, match=r"a\.jsonl:1"):
+        list(read_jsonl(path))
+
+
+def test_a_missing_file_says_so(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        list(read_jsonl(tmp_path / "none"))
+
+
+def test_faults_beyond_the_limit_are_counted() -> None:
+    with pytest.raises(DataError) as caught:
+        raise_faults([f"f:{i}: x" for i in range(MAX_FAULTS + 7)])
+    assert caught.value.faults[-1] == "... and 7 more faults"
+
+
+def test_a_write_replaces_whole_files_and_leaves_no_rest(tmp_path: Path) -> None:
+    path = tmp_path / "sub" / "a"
+    write_atomic(path, "one")
+    write_atomic(path, b"two")
+    assert path.read_text() == "two"
+    assert [p.name for p in path.parent.iterdir()] == ["a"]
+
+
+def test_a_directory_appears_only_when_its_block_succeeds(tmp_path: Path) -> None:
+    def interrupted() -> None:
+        with new_directory(tmp_path / "d") as fresh:
+            (fresh / "half").write_text("x")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        interrupted()
+    assert list(tmp_path.iterdir()) == []
+    with new_directory(tmp_path / "d") as fresh:
+        (fresh / "whole").write_text("x")
+    assert (tmp_path / "d" / "whole").exists()
+    with pytest.raises(OutputExistsError), new_directory(tmp_path / "d"):
+        pass
