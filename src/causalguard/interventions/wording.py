@@ -12,7 +12,7 @@ import numpy as np
 
 from causalguard.interventions.vocabulary import choose, word
 
-_ALTERNATION = re.compile(r"\[\[((?:(?!\[\[|\]\]).)*)\]\]", re.DOTALL)
+_ALTERNATION = re.compile(r"\[\[((?:(?!\[\[(?!\[)|\]\](?!\])).)*)\]\]", re.DOTALL)
 _SLOT = re.compile(r"«([a-z_]+)(:\d)?»")
 _VERB = re.compile(r"\^([A-Za-z-]+)")
 
@@ -111,7 +111,8 @@ def _third(verb: str) -> str:
 
 
 _FORMS: dict[str, Callable[[str], str]] = {
-    "base": str, "gerund": _gerund,
+    "base": str,
+    "gerund": _gerund,
     "past": _past,
     "third": _third,
 }

@@ -178,7 +178,9 @@ def _concrete(
     if pattern.language == "en" and " and " not in phrase and rng.random() < _COMPOUND_SHARE:
         second = choose(rng, grouped[choose(rng, kinds)])
         tail = fill(alternate(second.phrase, rng), rng, split=split)[0]
-        phrase += choose(rng, (" and then ", ", then ", " and ", "; after that, ", " and also ")) + tail
+        phrase += (
+            choose(rng, (" and then ", ", then ", " and ", "; after that, ", " and also ")) + tail
+        )
     return _goal(pattern, phrase, "", drawn)
 
 
