@@ -1,0 +1,345 @@
+"""guard-certify: certify a model, verify a report, make a key pair."""
+
+import shlex
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
+
+import click
+import numpy as np
+
+from causalguard import console
+from causalguard.attestation import keys
+from causalguard.attestation.digests import model_dir_digests
+from causalguard.certify import assemble, evidence, pipeline
+from causalguard.certify import verify as checks
+from causalguard.certify.policy import LoadedPolicy
+from causalguard.certify.policy import load as load_policy
+from causalguard.certify.report.model import Report
+from causalguard.certify.trials import read_trials
+from causalguard.errors import InputError, NotCertifiedError, UnsignedError
+from causalguard.interventions.triplets import read as read_triplets
+from causalguard.records import Triplet
+
+CODES = {"PASSED": console.OK, "FAILED": console.NEGATIVE, "INCONCLUSIVE": console.FAILED}
+COLOURS = {"PASSED": "green", "FAILED": "red", "INCONCLUSIVE": "yellow"}
+DEFAULT_SEED = 7_000_001
+
+_PATH = click.Path(path_type=Path)
+_HELP = """Certify a guard: exact bounds and causal tests in a report that others can check.
+
+\b
+  guard-certify --model DIR                      render an audit set, UNSIGNED report
+  guard-certify --model DIR --key signer.pem     the same, signed: the model can be loaded
+  guard-certify --model DIR --data audit.jsonl   your own audit set
+  guard-certify verify DIR/safety-report.json --model DIR --key signer.pub.pem
+  guard-certify keygen signer.pem
+
+The audit set must share no carrier, goal or template with what the model was trained or
+calibrated on; the rendered one comes from a split of its own.  Reports go to the model's
+directory (its signed files are never altered), or to --output.  An interrupted run continues
+where it stopped.
+
+\b
+Exit codes: 0 PASSED, 1 FAILED, 2 wrong usage, 3 INCONCLUSIVE or the run failed.
+"""
+
+
+@click.group(invoke_without_command=True, help=_HELP)
+@click.option("--model", type=_PATH, help="MODEL_DIR, as guard-train writes it.")
+@click.option("--data", type=_PATH, help="Audit set: JSONL of matched sets.  Default: rendered.")
+@click.option("--sets", type=click.IntRange(min=1), help="Matched sets to render.")
+@click.option("--seed", type=click.IntRange(min=0), default=DEFAULT_SEED, show_default=True)
+@click.option("--policy", default="default", show_default=True, help="default, demo, or a file.")
+@click.option("--key", help="Private key: a file, env:NAME or a key service's URI.")
+@click.option("--public-key", type=_PATH, help="Its public half (needed for a key service).")
+@click.option("--output", type=_PATH, help="Directory for the reports.  Default: MODEL_DIR.")
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice(pipeline.FORMATS),
+    help="Renderings beside the JSON (repeatable).  Default: all.",
+)
+@click.option("--attempt", type=click.IntRange(min=1), default=1, help="Which attempt it is.")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, ...")
+@click.option("--dtype", default="float32", show_default=True, help="float32, bfloat16, ...")
+@click.pass_context
+def cli(
+    context: click.Context,
+    model: Path | None,
+    data: Path | None,
+    sets: int | None,
+    seed: int,
+    policy: str,
+    key: str | None,
+    public_key: Path | None,
+    output: Path | None,
+    formats: tuple[str, ...],
+    attempt: int,
+    device: str,
+    dtype: str,
+) -> int | None:
+    """Certify (without a subcommand)."""
+    if context.invoked_subcommand is not None:
+        return None
+    if model is None:
+        raise click.UsageError("give --model DIR, or a subcommand: verify, keygen")
+    if data is not None and sets is not None:
+        raise click.UsageError("--sets renders an audit set, --data reads one: give one of them")
+    loaded = load_policy(policy)
+    public = None if public_key is None else keys.load_public(public_key)
+    signer = None if key is None else keys.load_signer(key, public=public)
+    pipeline.check_target(output or model, signed=signer is not None)
+    audit = _audit(data, sets or loaded.policy.audit_sets, seed)
+    guard = evidence.load_guard(model, device=device, dtype=dtype)
+    done = pipeline.certify(
+        model,
+        guard,
+        audit,
+        loaded,
+        signer=signer,
+        output=output,
+        formats=formats or pipeline.FORMATS,
+        attempt=attempt,
+        reproduce=_reproduce(audit, loaded, policy, device, dtype),
+    )
+    return _show(done.report, done.paths)
+
+
+def _audit(data: Path | None, sets: int, seed: int) -> pipeline.Audit:
+    if data is not None:
+        return pipeline.Audit(triplets=read_triplets(data), origin=data.name)
+    return pipeline.Audit(triplets=_rendered(sets, seed), origin="engine", seed=seed)
+
+
+def _rendered(sets: int, seed: int) -> list[Triplet]:
+    # loaded only when it is needed: verifying a report does not need the engine
+    from causalguard.interventions import engine
+
+    return list(engine.generate(sets, seed=seed, split="audit"))
+
+
+def _reproduce(
+    audit: pipeline.Audit, policy: LoadedPolicy, name: str, device: str, dtype: str
+) -> str:
+    words = ["guard-certify", "--model", "MODEL_DIR"]
+    if audit.seed is None:
+        words += ["--data", audit.origin]
+    else:
+        words += ["--sets", str(len(audit.triplets)), "--seed", str(audit.seed)]
+    # a policy file is named without its directory: paths of this machine stay here
+    words += ["--policy", Path(name).name if Path(name).is_file() else policy.policy.name]
+    words += ["--device", device, "--dtype", dtype]
+    return shlex.join(words)
+
+
+def _show(report: Report, paths: tuple[Path, ...]) -> int:
+    results = report.results
+    for gate in results.gates:
+        mark = click.style(f"{gate.outcome:>12}", fg=COLOURS[gate.outcome], bold=gate.required)
+        kind = "" if gate.required else " (report only)"
+        click.echo(f"{mark}  {gate.id}{kind}: {gate.reason}")
+    click.echo()
+    for line in results.plain:
+        click.echo(line)
+    click.echo()
+    for path in paths:
+        click.echo(f"wrote {path}")
+    signed = report.signature.state == "SIGNED"
+    click.echo(click.style(report.signature.note, fg=None if signed else "red", bold=not signed))
+    _say_result(report)
+    return CODES[results.result]
+
+
+def _say_result(report: Report) -> None:
+    result = report.results.result
+    words = f"{result} under policy {report.policy.name} ({report.signature.state})"
+    click.echo(click.style(words, fg=COLOURS[result], bold=True))
+
+
+@cli.command("keygen")
+@click.argument("path", type=_PATH)
+@click.option("--kind", type=click.Choice(["p256", "ed25519"]), default="p256", show_default=True)
+@click.option("--encrypt", is_flag=True, help="Ask for a passphrase and encrypt the private key.")
+def keygen(path: Path, kind: keys.Kind, *, encrypt: bool) -> None:
+    """Make a key pair: PATH (private, mode 0600) and PATH with .pub before its suffix."""
+    passphrase = (
+        click.prompt("passphrase", hide_input=True, confirmation_prompt=True) if encrypt else None
+    )
+    private, public = keys.write_key_pair(path, kind=kind, passphrase=passphrase)
+    click.echo(f"private key  {private}   keep it; whoever has it can certify in your name")
+    click.echo(f"public key   {public}   give it to whoever is to verify your reports")
+
+
+@cli.command("verify")
+@click.argument("report", type=_PATH)
+@click.option("--model", type=_PATH, required=True, help="MODEL_DIR the report speaks of.")
+@click.option("--key", type=_PATH, help="Public key that you trust (not one from MODEL_DIR).")
+@click.option(
+    "--require-result",
+    type=click.Choice(["PASSED", "FAILED", "INCONCLUSIVE", "any"]),
+    default="PASSED",
+    show_default=True,
+)
+@click.option("--policy", help="Accept only this policy: default, demo, or a file.")
+@click.option("--max-age", help="Largest age, e.g. 90d.")
+@click.option("--recompute", type=_PATH, help="trials.jsonl: compute every number again.")
+@click.option("--replay", type=click.IntRange(min=1), help="Score so many audit texts again.")
+@click.option("--data", type=_PATH, help="Audit set for --replay, if it was not rendered.")
+@click.option("--allow-unsigned", is_flag=True, help="Check an UNSIGNED report's content only.")
+def verify(
+    report: Path,
+    model: Path,
+    key: Path | None,
+    require_result: str,
+    policy: str | None,
+    max_age: str | None,
+    recompute: Path | None,
+    replay: int | None,
+    data: Path | None,
+    *,
+    allow_unsigned: bool,
+) -> int:
+    """Check REPORT (safety-report.json or .sigstore.json) against MODEL_DIR.
+
+    Checks the signature with the key that you trust, the digest of every file, that the report
+    follows from what was signed, and its result.  --recompute proves the arithmetic, --replay that
+    the trials came from this model (it loads the model).
+    """
+    wanted = None if require_result == "any" else require_result
+    digests = model_dir_digests(model)
+    guard_json = assemble.read_guard_json(model)
+    bundle_path = report.with_name(pipeline.BUNDLE_NAME)
+    copy_path = report.with_name(pipeline.REPORT_NAME)
+    if allow_unsigned:
+        found = checks.read_report(_read(copy_path))
+        checks.check_consistent(found, digests, guard_json)
+        _require(found, wanted)
+    else:
+        found = _verify_signed(
+            bundle_path, copy_path, key, digests, guard_json, wanted, policy, max_age
+        )
+    if recompute is not None:
+        _recompute(found, recompute)
+    if replay is not None:
+        _replay(found, model, recompute or report.with_name("trials.jsonl"), replay, data)
+    if allow_unsigned:
+        click.echo(click.style("signature not checked: --allow-unsigned", fg="red", bold=True))
+    _say_result(found)
+    return console.OK
+
+
+def _verify_signed(
+    bundle_path: Path,
+    copy_path: Path,
+    key: Path | None,
+    digests: dict[str, str],
+    guard_json: bytes,
+    wanted: str | None,
+    policy: str | None,
+    max_age: str | None,
+) -> Report:
+    if key is None:
+        raise UnsignedError("give --key PUBLIC_KEY: the key of whoever you trust to certify")
+    if not bundle_path.is_file():
+        raise UnsignedError(
+            f"{bundle_path} is missing: the report is UNSIGNED; get the signed one, or look at its "
+            "content with --allow-unsigned"
+        )
+    accepted = None
+    if policy is not None:
+        loaded = load_policy(policy)
+        accepted = {loaded.policy.name: loaded.sha256}
+    certificate, found = checks.verify(
+        _read(bundle_path),
+        public_key=keys.load_public(key),
+        file_digests=digests,
+        report_copy=_read(copy_path) if copy_path.is_file() else None,
+        guard_json=guard_json,
+        accepted_policies=accepted,
+        require_result=wanted,
+        max_age_days=_days(max_age),
+        now=datetime.now(UTC),
+    )
+    click.echo(f"signature    good, by key {certificate.key_fingerprint[:16]}...")
+    click.echo(f"files        {len(digests)} files are those that were certified")
+    click.echo(f"certificate  {certificate.id}, issued {certificate.issued} (signer's clock)")
+    return found
+
+
+def _require(report: Report, wanted: str | None) -> None:
+    if wanted is not None and report.results.result != wanted:
+        raise NotCertifiedError(f"the result is {report.results.result}, {wanted} is needed")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; give the path of a report") from None
+
+
+def _days(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        days = float(text.removesuffix("d"))
+    except ValueError:
+        days = -1.0
+    if not days > 0:
+        raise click.UsageError(f"--max-age {text}: give days, e.g. 90d")
+    return days
+
+
+def _recompute(report: Report, path: Path) -> None:
+    found = checks.recompute(report, read_trials(path))
+    if found.differences:
+        raise NotCertifiedError(
+            "recomputed numbers differ from the report's:\n  " + "\n  ".join(found.differences)
+        )
+    exact = "byte for byte" if found.identical else "to rounding"
+    click.echo(f"recomputed   every number follows from the trials ({exact})")
+
+
+def _replay(report: Report, model: Path, trials: Path, count: int, data: Path | None) -> None:
+    trial_set = read_trials(trials)
+    checks.check_trials(report, trial_set)
+    if data is None and report.data.seed is None:
+        raise click.UsageError(f"the audit set was read from {report.data.origin}: give --data")
+    audit = _audit(data, report.data.sets, report.data.seed or 0)
+    if evidence.data_digest(audit.triplets) != report.data.sha256:
+        raise NotCertifiedError("the audit set is not the one the report speaks of; give --data")
+    device, dtype = _backend(report)
+    guard = evidence.load_guard(model, device=device, dtype=dtype)
+    # drawn anew at each replay: whoever made the report cannot know which texts
+    rng = np.random.default_rng()
+    worst = evidence.replay(guard, audit.triplets, trial_set.trials, count=count, rng=rng)
+    allowed = max(REPLAY_FLOOR, 10 * report.backends[0].noise)
+    if worst > allowed:
+        raise NotCertifiedError(
+            f"replayed risks differ by up to {worst:.3g}, {allowed:.3g} is allowed: the trials did "
+            "not come from this model on this backend"
+        )
+    click.echo(f"replayed     {count} texts, risks within {worst:.2g} (allowed {allowed:.2g})")
+
+
+REPLAY_FLOOR = 1e-4
+"""Difference of a risk that other hardware may make, whatever noise was measured."""
+
+
+def _backend(report: Report) -> tuple[str, str]:
+    """Device and dtype from a backend's name, ``torch-DEVICE-DTYPE``."""
+    parts = report.backends[0].name.split("-")
+    if len(parts) != 3:
+        raise InputError(f"backend {report.backends[0].name!r} cannot be replayed here")
+    return parts[1], parts[2]
+
+
+def main() -> NoReturn:
+    """Entry point of guard-certify."""
+    console.run(cli)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The report: its schema as frozen values, and its renderings."""
