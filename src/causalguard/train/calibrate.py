@@ -1,0 +1,155 @@
+"""Choosing the threshold on benign outputs: what the guard itself would give them as risk.
+
+Fixed-sequence Learn-then-Test on the false-positive side, counted over independent clusters
+(see stats/thresholds.py).  The calibration texts must not have been trained on, and the bound on
+the resulting rates comes from other texts again: that is what guard-certify does.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from causalguard.console import progress
+from causalguard.errors import ConfigError, DataError, InputError, TrainingError
+from causalguard.files import new_directory, read_jsonl
+from causalguard.guard.bundle import ModelFiles, ThresholdInfo
+from causalguard.guard.scorer import Scorer
+from causalguard.records import ToolOutput
+from causalguard.stats.bounds import sample_size
+from causalguard.stats.clusters import extreme
+from causalguard.stats.thresholds import fpr_threshold
+
+BLOCK = 64
+"""Texts scored between two moves of the progress bar."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenignOutput:
+    """A tool output known to be benign."""
+
+    output: ToolOutput
+    """The text and its context."""
+    cluster: str
+    """Outputs of one cluster may depend on each other; the cluster is the unit counted."""
+
+
+def check_enough(benign: Sequence[BenignOutput], *, alpha: float, delta: float) -> None:
+    """Raise ConfigError when no threshold can be had from so few clusters, before any work."""
+    clusters = len({b.cluster for b in benign})
+    needed = sample_size(alpha, delta, 0)
+    if clusters < needed:
+        message = (
+            f"{clusters} independent benign clusters cannot bound a false-positive rate of "
+            f"{alpha:g} at confidence {1 - delta:g}: {needed} are needed; give more outputs "
+            "(calibration.n_sets, files) or a larger alpha"
+        )
+        raise ConfigError(message)
+
+
+def choose_threshold(
+    scorer: Scorer, benign: Sequence[BenignOutput], *, alpha: float, delta: float
+) -> ThresholdInfo:
+    """Score benign outputs and choose the smallest threshold whose false-positive rate is bounded.
+
+    Args:
+        scorer: the guard as it will run.
+        benign: outputs it was not trained on.
+        alpha: false-positive rate per cluster not to be exceeded, (0, 1).
+        delta: probability, over calibration sets, that it is exceeded.
+
+    Raises:
+        ConfigError: too few clusters.
+        TrainingError: so many benign risks are at 1 that no threshold is left.
+    """
+    check_enough(benign, alpha=alpha, delta=delta)
+    risks: list[float] = []
+    blocks = [benign[k : k + BLOCK] for k in range(0, len(benign), BLOCK)]
+    for block in progress(blocks, total=len(blocks), label="calibrate"):
+        risks += [s.risk for s in scorer.score([b.output for b in block])]
+    highest = extreme(risks, [b.cluster for b in benign], keep="max")
+    choice = fpr_threshold(highest, alpha=alpha, delta=delta)
+    if choice.threshold is None or choice.threshold > 1.0:
+        message = (
+            f"more than {alpha:g} of the benign outputs have risk 1: the guard is not trained well "
+            "enough to have a threshold; train longer or on more varied benign texts"
+        )
+        raise TrainingError(message)
+    return ThresholdInfo(
+        value=choice.threshold,
+        rule=f"learn-then-test: FPR <= {alpha:g} per cluster at confidence {1 - delta:g}",
+        benign_clusters=choice.n,
+        false_positives=choice.errors,
+        data_sha256=data_digest(benign),
+    )
+
+
+def data_digest(benign: Sequence[BenignOutput]) -> str:
+    """Sha256 over the calibration rows, in hex."""
+    whole = sha256()
+    for b in benign:
+        o = b.output
+        row = json.dumps([o.system, o.task, o.text, b.cluster])
+        whole.update(row.encode() + b"\n")
+    return whole.hexdigest()
+
+
+def read_benign(source: Path) -> list[BenignOutput]:
+    """Benign outputs of one's own tools.
+
+    Args:
+        source: a JSONL file of rows with ``text`` and, if known, ``task, system, tool, id`` and
+            ``cluster`` (or ``pair``); or a directory whose files are one output each.
+
+    Raises:
+        InputError: nothing is there.
+        DataError: rows without text, or rows labelled as injected.
+    """
+    if source.is_dir():
+        paths = sorted(p for p in source.rglob("*") if p.is_file() and not p.name.startswith("."))
+        found = [_from_file(p) for p in paths]
+    else:
+        found = _from_rows(source)
+    found = [b for b in found if b.output.text.strip()]
+    if not found:
+        raise InputError(f"{source}: no text in it; give benign outputs of your tools")
+    return found
+
+
+def _from_file(path: Path) -> BenignOutput:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise DataError(f"{path}:1: not valid UTF-8; save it as UTF-8 or remove it") from None
+    return BenignOutput(output=ToolOutput(text=text, id=path.name), cluster=str(path))
+
+
+def _from_rows(path: Path) -> list[BenignOutput]:
+    found, faults = [], []
+    for number, row in read_jsonl(path):
+        if not isinstance(row.get("text"), str):
+            faults.append(f"{path}:{number}: text is missing; each row needs one")
+        elif row.get("label", 0) != 0:
+            faults.append(f"{path}:{number}: label is not 0; only benign outputs belong here")
+        else:
+            values = {k: str(row.get(k) or "") for k in ("task", "system", "tool", "id")}
+            cluster = str(row.get("cluster") or row.get("pair") or f"{path}:{number}")
+            output = ToolOutput(text=row["text"], **values)
+            found.append(BenignOutput(output=output, cluster=cluster))
+    if faults:
+        raise DataError(faults)
+    return found
+
+
+def write_with_threshold(files: ModelFiles, threshold: ThresholdInfo, output: Path) -> None:
+    """Write a MODEL_DIR that differs in its threshold alone; the other files byte for byte.
+
+    Reports and card are not copied: they speak of the model as it was.
+    """
+    info = files.info.model_copy(update={"threshold": threshold})
+    with new_directory(output) as fresh:
+        for name in files.digests:
+            if name != "guard.json":
+                (fresh / name).write_bytes((files.directory / name).read_bytes())
+        (fresh / "guard.json").write_bytes(info.to_bytes())

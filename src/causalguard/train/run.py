@@ -1,0 +1,249 @@
+"""A training run, top to bottom: configuration in, MODEL_DIR out."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from causalguard.errors import ConfigError, OutputExistsError
+from causalguard.guard.base import BaseFiles, resolve
+from causalguard.guard.template import Template, load_tokenizer, tokenizer_digest
+from causalguard.records import ToolOutput
+from causalguard.train.batches import BatchSource, Drawing
+from causalguard.train.calibrate import BenignOutput, check_enough, choose_threshold
+from causalguard.train.config import TrainConfig
+from causalguard.train.examples import describe_lengths
+from causalguard.train.sources import load_calibration, load_sources
+from causalguard.train.tokens import Corpus, default_cache, make_corpus
+
+if TYPE_CHECKING:
+    from causalguard.train.model import TrainedModel
+    from causalguard.train.trainer import GuardTrainer
+
+log = logging.getLogger(__name__)
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """Everything a run needs, but the model."""
+
+    base: BaseFiles
+    """Files of the base model."""
+    template: Template
+    """The guard's rendering."""
+    tokenizer_sha256: str
+    """Digest of the tokenizer."""
+    train: Corpus
+    """Texts trained on."""
+    dev: Corpus
+    """Texts the checkpoint is chosen on."""
+    weights: tuple[float, ...]
+    """Share of rows per source of ``train``."""
+    calibration: tuple[BenignOutput, ...]
+    """Benign outputs that the threshold is chosen on."""
+    families: tuple[str, ...]
+    """Attack families trained on."""
+    probes: tuple[ToolOutput, ...]
+    """A few texts to compare models on."""
+
+
+def prepare(config: TrainConfig, *, say: Say = log.info, cache: Path | None = None) -> Prepared:
+    """Read and generate data, split, tokenise; every fault of the data is reported here.
+
+    Args:
+        config: the run.
+        say: gets one line per step.
+        cache: folder of the token cache; None: the default one.
+    """
+    base = resolve(config.base)
+    tokenizer = load_tokenizer(base.directory / "tokenizer.json")
+    template = Template(tokenizer, config.template.spec())
+    digest = tokenizer_digest(tokenizer)
+    data = load_sources(config, say=say)
+    calibration = load_calibration(config)
+    c = config.calibration
+    check_enough(calibration, alpha=c.alpha, delta=c.delta)
+    for name, part in (("training", data.train), ("dev", data.dev)):
+        if {e.y for e in part} != {0, 1}:
+            raise ConfigError(f"data: the {name} split lacks one class; give more data")
+    folder = cache or default_cache()
+    made = [
+        make_corpus(p, template, tokenizer_sha256=digest, cache=folder)
+        for p in (data.train, data.dev)
+    ]
+    corpora = [trim(corpus, config.windows.tokens, say) for corpus in made]
+    say(f"training: {describe_lengths(corpora[0].lengths, config.windows.tokens)}")
+    say(f"dev: {describe_lengths(corpora[1].lengths, config.windows.tokens)}")
+    return Prepared(
+        base=base,
+        template=template,
+        tokenizer_sha256=digest,
+        train=corpora[0],
+        dev=corpora[1],
+        weights=tuple(data.weights[name] for name in corpora[0].sources),
+        calibration=tuple(calibration),
+        families=data.families,
+        probes=tuple(e.output for e in data.dev[:8]),
+    )
+
+
+def trim(corpus: Corpus, window: int, say: Say) -> Corpus:
+    """Drop texts that teach nothing: empty ones, and long attacks that nobody located."""
+    lost = (corpus.y == 1) & (corpus.spans[:, 0] < 0) & (corpus.lengths > window)
+    keep = np.flatnonzero((corpus.lengths > 0) & ~lost)
+    if lost.any():
+        say(f"left out {int(lost.sum())} long injected texts whose injection is not located")
+    return corpus.take(keep) if len(keep) < len(corpus) else corpus
+
+
+def batch_source(config: TrainConfig, prepared: Prepared, *, world: int = 1) -> BatchSource:
+    """The batches of a run."""
+    data = config.data
+    drawing = Drawing(
+        windows=config.windows.spec(),
+        rows=config.batch,
+        seed=config.seed,
+        weights=prepared.weights,
+        shift=data.shift,
+        off_span=data.off_span,
+        crop=data.crop,
+        grace=data.grace,
+    )
+    n = config.steps * config.accumulation * world
+    return BatchSource(prepared.train, drawing, n_batches=n)
+
+
+def make_trainer(
+    config: TrainConfig, prepared: Prepared, work: Path, *, device: str | None = None
+) -> "GuardTrainer":
+    """Model, batches and arguments put together.
+
+    Args:
+        config: the run.
+        prepared: its data.
+        work: where checkpoints go.
+        device: ``cpu`` or ``cuda``; None: a GPU if there is one.
+    """
+    from transformers import set_seed
+
+    from causalguard.train.model import build_model, pick_precision
+    from causalguard.train.trainer import Dev, GuardTrainer, training_arguments
+
+    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    precision = pick_precision(config.precision, where)
+    set_seed(config.seed)
+    model = build_model(
+        prepared.base,
+        config.exits,
+        config.lora,
+        dtype=torch.bfloat16 if precision == "bf16" else torch.float32,
+        checkpointing=config.checkpointing,
+    )
+    args = training_arguments(config, work, precision=precision, cpu=where.type == "cpu")
+    return GuardTrainer(
+        model,
+        args,
+        batches=batch_source(config, prepared, world=args.world_size),
+        config=config,
+        dev=Dev(corpus=prepared.dev, windows=config.windows.spec()),
+    )
+
+
+def train(
+    config: TrainConfig,
+    output: Path,
+    *,
+    resume: Path | None = None,
+    device: str | None = None,
+    say: Say = log.info,
+    prepared: Prepared | None = None,
+) -> dict[str, float]:
+    """Train a guard and write it to ``output``.
+
+    Args:
+        config: the run.
+        output: MODEL_DIR, must not exist; checkpoints go to ``OUTPUT.work`` beside it.
+        resume: a checkpoint of the same configuration.
+        device: ``cpu`` or ``cuda``; None: a GPU if there is one.
+        say: gets one line per step.
+        prepared: data made beforehand; None: made here.
+
+    Returns: figures on the dev split.
+
+    Raises:
+        OutputExistsError: the output exists.
+        TrainingError: the run went wrong; the message says what was kept.
+    """
+    from causalguard.train.export import export, guard_info, merged_scorer
+
+    refuse_existing(output)
+    prepared = prepared or prepare(config, say=say)
+    trainer = make_trainer(config, prepared, work_directory(output), device=device)
+    say(f"training on {trainer.args.device}: {config.steps} steps of about {config.batch} windows")
+    trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    figures = trainer.evaluate()
+    if not trainer.is_world_process_zero():
+        return figures
+    model: TrainedModel = trainer.model
+    scorer = merged_scorer(
+        model, prepared.base, prepared.template, config, str(trainer.args.device)
+    )
+    c = config.calibration
+    threshold = choose_threshold(scorer, prepared.calibration, alpha=c.alpha, delta=c.delta)
+    say(f"threshold {threshold.value:.6f}: {threshold.rule}")
+    info = guard_info(
+        model,
+        config,
+        prepared.template,
+        tokenizer_sha256=prepared.tokenizer_sha256,
+        threshold=threshold,
+        families=prepared.families,
+    )
+    gap = export(output, model, config, info, scorer=scorer, probes=prepared.probes)
+    say(f"wrote {output}; read back, its risks agree within {gap:.1g}")
+    return figures
+
+
+def refuse_existing(output: Path) -> None:
+    """Raise OutputExistsError before any work when the output is there already."""
+    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
+        raise OutputExistsError(f"{output} exists already; give another --output or remove it")
+
+
+def work_directory(output: Path) -> Path:
+    """Where checkpoints of a run go: beside MODEL_DIR, which holds nothing but the model."""
+    return output.with_name(output.name + ".work")
+
+
+DRY_STEPS = 2
+
+
+def dry_run(config: TrainConfig, *, device: str | None = None, say: Say = log.info) -> str:
+    """Prepare the data, take two steps, write nothing.
+
+    Returns: a few lines: throughput and peak memory.
+    """
+    import tempfile
+    import time
+
+    prepared = prepare(config, say=say)
+    short = config.model_copy(
+        update={"steps": DRY_STEPS, "watch": config.watch.model_copy(update={"every": 0})}
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        trainer = make_trainer(short, prepared, Path(scratch), device=device)
+        begin = time.monotonic()
+        trainer.train()
+        seconds = (time.monotonic() - begin) / DRY_STEPS
+    rows = config.batch * config.accumulation
+    lines = [f"{seconds:.2f} s a step ({rows / seconds:.1f} windows/s), first step included"]
+    lines.append(f"{config.steps} steps: about {config.steps * seconds / 60:.1f} minutes at most")
+    if trainer.args.device.type == "cuda":
+        peak = torch.cuda.max_memory_allocated() / 2**30
+        lines.append(f"peak GPU memory {peak:.2f} GiB")
+    return "\n".join(lines)

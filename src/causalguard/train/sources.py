@@ -1,0 +1,113 @@
+"""Where examples come from: the intervention engine, files of matched sets, labelled files."""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from causalguard.records import Triplet
+from causalguard.train.calibrate import BenignOutput, read_benign
+from causalguard.train.config import DataConfig, TrainConfig
+from causalguard.train.examples import (
+    Example,
+    from_triplets,
+    read_examples,
+    share,
+    split_dev,
+)
+
+log = logging.getLogger(__name__)
+
+GENERATED = "generated"
+"""Name of the engine as a source of examples."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Examples of all sources."""
+
+    train: tuple[Example, ...]
+    """Trained on."""
+    dev: tuple[Example, ...]
+    """The checkpoint is chosen on these; no cluster is in both."""
+    weights: dict[str, float]
+    """Share of a batch's rows, by source."""
+    families: tuple[str, ...]
+    """Attack families of the matched sets trained on, sorted."""
+
+
+def load_sources(config: TrainConfig, *, say: Callable[[str], None] = log.info) -> Sources:
+    """Read and generate all examples, dev split apart.
+
+    Raises:
+        DataError: faults of the files, with line numbers.
+    """
+    data = config.data
+    train, dev, sets = _generated(data, say)
+    weights = {GENERATED: data.generate.weight} if data.generate else {}
+    whole: list[Example] = []
+    for file in data.files:
+        from causalguard.interventions import triplets
+
+        found = triplets.read(file.path)
+        sets += found
+        whole += from_triplets(found, str(file.path))
+        weights[str(file.path)] = file.weight
+        say(f"{file.path}: {len(found)} matched sets")
+    for extra in data.extra:
+        rows = read_examples(
+            extra.path,
+            licences=extra.licences,
+            exclude_sources=extra.exclude_sources,
+            max_rows=extra.max_rows,
+        )
+        whole += rows
+        weights[rows[0].source] = extra.weight
+        say(f"{extra.path.name}: {len(rows)} examples")
+    kept, held = split_dev(whole, dev_share=data.dev_share, seed=config.seed)
+    return Sources(
+        train=(*train, *kept),
+        dev=tuple(_limit([*dev, *held], data.dev_max, config.seed)),
+        weights=weights,
+        families=tuple(sorted({t.family for t in sets})),
+    )
+
+
+def _generated(
+    data: DataConfig, say: Callable[[str], None]
+) -> tuple[list[Example], list[Example], list[Triplet]]:
+    if data.generate is None:
+        return [], [], []
+    from causalguard.interventions import engine
+
+    g = data.generate
+    say(f"generating {g.n_sets} matched sets (seed {g.seed}) ...")
+    sets = list(engine.generate(g.n_sets, seed=g.seed, split="train", families=g.families))
+    dev: Iterable[Triplet] = ()
+    if g.dev_sets:
+        dev = engine.generate(g.dev_sets, seed=g.seed, split="dev", families=g.families)
+    return from_triplets(sets, GENERATED), from_triplets(dev, GENERATED), sets
+
+
+def _limit(examples: list[Example], most: int, seed: int) -> list[Example]:
+    """At most about so many examples, whole groups, the same ones for the same seed."""
+    if len(examples) <= most:
+        return examples
+    groups = sorted({e.group for e in examples}, key=lambda g: share(g, f"limit{seed}"))
+    kept = set(groups[: max(1, round(len(groups) * most / len(examples)))])
+    return [e for e in examples if e.group in kept]
+
+
+def load_calibration(config: TrainConfig) -> list[BenignOutput]:
+    """Benign outputs of the engine's calibration split, and of the user's files."""
+    c = config.calibration
+    sets: Iterable[Triplet] = ()
+    if c.n_sets:
+        from causalguard.interventions import engine
+
+        sets = engine.generate(c.n_sets, seed=c.seed, split="calibration")
+    made = [
+        BenignOutput(output=e.output, cluster=e.cluster)
+        for e in from_triplets(sets, "calibration")
+        if e.y == 0 and e.kind in c.kinds
+    ]
+    return made + [b for path in c.files for b in read_benign(path)]

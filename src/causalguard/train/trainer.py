@@ -1,0 +1,288 @@
+"""The training loop: transformers' Trainer, told our loss, our batches and our metric."""
+
+import statistics
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Sampler
+from transformers import (
+    EarlyStoppingCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerState,
+    TrainingArguments,
+)
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
+
+from causalguard.errors import TrainingError
+from causalguard.guard.windows import WindowSpec
+from causalguard.train.batches import BatchSource
+from causalguard.train.config import TrainConfig
+from causalguard.train.losses import LossWeights, guard_loss
+from causalguard.train.model import TrainedModel
+from causalguard.train.progress import Bar
+from causalguard.train.selection import dev_metrics, document_risks
+from causalguard.train.tokens import Corpus
+
+WEIGHTS = "trainable.safetensors"
+"""What a checkpoint holds of the model: adapter and heads."""
+METRIC = "eval_worst_group_tpr"
+RUNNING = 50
+"""Steps over which the loss's running median is taken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dev:
+    """The dev split and how it is scored."""
+
+    corpus: Corpus
+    """Texts the checkpoint is chosen on."""
+    windows: WindowSpec
+    """The guard's grid."""
+
+
+class FromBatch(Sampler[int]):
+    """One rank's share of the batches from ``start`` on; as long as if nothing were skipped."""
+
+    def __init__(self, n: int, *, start: int = 0, rank: int = 0, world: int = 1) -> None:
+        self.n, self.start, self.rank, self.world = n, start, rank, world
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self.start * self.world + self.rank, self.n * self.world, self.world))
+
+    def __len__(self) -> int:
+        return self.n
+
+
+class GuardTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped here
+    """Trainer over batches made by :class:`BatchSource`."""
+
+    def __init__(
+        self,
+        model: TrainedModel,
+        args: TrainingArguments,
+        *,
+        batches: BatchSource,
+        config: TrainConfig,
+        dev: Dev | None,
+    ) -> None:
+        """``config`` gives loss weights, exits, learning rates and what to watch."""
+        callbacks = [Bar(), LookAtTheEnd()]
+        if config.watch.patience and config.watch.every:
+            stop = EarlyStoppingCallback(config.watch.patience, config.watch.min_delta)
+            callbacks.append(stop)
+        super().__init__(model=model, args=args, train_dataset=batches, callbacks=callbacks)
+        self.optimizer: torch.optim.Optimizer | None
+        self.control: Any
+        self.remove_callback(ProgressCallback)
+        self.remove_callback(PrinterCallback)
+        self.config = config
+        self.dev = dev
+        # Our loss is a mean over the micro-batch: Trainer divides it by the accumulation steps.
+        self.loss_is_scaled_for_ga = False
+        self._weights = LossWeights(**config.loss.model_dump())
+        self._exit_weights = {e.layer: e.weight for e in config.exits}
+        self._terms: dict[str, Tensor] = {}
+        self._counted = 0
+        self._recent: deque[float] = deque(maxlen=RUNNING)
+        self._start = 0
+
+    def train(self, resume_from_checkpoint: str | None = None, **kwargs: Any) -> Any:
+        """Train; from a checkpoint on, batches continue where it stopped."""
+        self._start = 0
+        if resume_from_checkpoint:
+            state = TrainerState.load_from_json(f"{resume_from_checkpoint}/trainer_state.json")
+            self._start = state.global_step * self.args.gradient_accumulation_steps
+        return super().train(resume_from_checkpoint=resume_from_checkpoint, **kwargs)
+
+    def get_train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
+        """Batches come whole from the data set; each rank takes every world-th one."""
+        world, rank = self.args.world_size, self.args.process_index
+        workers = self.args.dataloader_num_workers
+        n = self.args.max_steps * self.args.gradient_accumulation_steps
+        return DataLoader(
+            self.train_dataset,
+            sampler=FromBatch(n, start=self._start, rank=rank, world=world),
+            batch_size=None,
+            num_workers=workers,
+            pin_memory=self.args.device.type == "cuda",
+            prefetch_factor=8 if workers else None,
+        )
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """Two groups: the adapter, and the heads with their own learning rate and no decay."""
+        made: torch.optim.Optimizer | None = self.optimizer
+        if made is None:
+            named = [(n, p) for n, p in (model or self.model).named_parameters() if p.requires_grad]
+            lora = [p for n, p in named if ".lora_" in n]
+            heads = [p for n, p in named if ".lora_" not in n]
+            groups = [
+                {"params": lora, "lr": self.args.learning_rate},
+                {"params": heads, "lr": self.config.optimiser.head_lr, "weight_decay": 0.0},
+            ]
+            kind, kwargs = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+            kwargs["weight_decay"] = self.args.weight_decay
+            made = kind([g for g in groups if g["params"]], **kwargs)
+            self.optimizer = made
+        return made
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> Any:
+        """Sum over exits of the weighted terms, in float32; stops on NaN or explosion."""
+        del num_items_in_batch
+        outputs = model(input_ids=inputs["input_ids"])
+        total = torch.zeros((), device=inputs["input_ids"].device)
+        with torch.autocast(total.device.type, enabled=False):
+            for layer, (r, logits) in outputs.items():
+                loss, terms = guard_loss(r.float(), logits.float(), inputs, self._weights)
+                total = total + self._exit_weights[layer] * loss
+                self._count(layer, terms)
+        self._counted += 1
+        if self.model.training:
+            self._check(float(total.detach()), inputs)
+        return (total, outputs) if return_outputs else total
+
+    def _count(self, layer: int, terms: dict[str, Tensor]) -> None:
+        for name, value in terms.items():
+            key = name if len(self._exit_weights) == 1 else f"{name}_{layer}"
+            self._terms[key] = self._terms.get(key, torch.zeros_like(value)) + value
+
+    def _check(self, loss: float, inputs: dict[str, Tensor]) -> None:
+        """Raise TrainingError on a loss that is not finite or has exploded, batch kept."""
+        limit = float("inf")
+        if len(self._recent) == RUNNING:
+            limit = self.config.watch.explosion * max(statistics.median(self._recent), 0.05)
+        if loss <= limit and loss == loss:  # noqa: PLR0124 - NaN differs from itself
+            self._recent.append(loss)
+            return
+        step = self.state.global_step
+        path = Path(self.args.output_dir) / f"bad-batch-step-{step}.safetensors"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({name: value.cpu().contiguous() for name, value in inputs.items()}, path)
+        message = (
+            f"the loss became {loss:g} at step {step} (allowed: {limit:g}); "
+            f"its batch is in {path}; lower optimiser.lr or set precision=fp32"
+        )
+        raise TrainingError(message)
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the mean of each loss term since the last log."""
+        if "loss" in logs and self._counted:
+            logs |= {n: float(v) / self._counted for n, v in self._terms.items()}
+            self._terms, self._counted = {}, 0
+        super().log(logs, start_time)
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Score the dev split; ``eval_worst_group_tpr`` picks the checkpoint."""
+        metrics = {}
+        if self.dev is not None:
+            risks = document_risks(self.model, self.dev.corpus, self.dev.windows)
+            metrics = {f"eval_{n}": v for n, v in dev_metrics(risks, self.dev.corpus).items()}
+        self.log(dict(metrics))
+        self.control = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, metrics
+        )
+        return metrics
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Save adapter and heads alone, then read them back and compare."""
+        del state_dict
+        directory = Path(output_dir or self.args.output_dir)
+        directory.mkdir(parents=True, exist_ok=True)
+        tensors = {n: p.detach().cpu().contiguous() for n, p in self.model.trainable().items()}
+        save_file(tensors, directory / WEIGHTS)
+        again = load_file(directory / WEIGHTS)
+        if any(not torch.equal(again[n], t) for n, t in tensors.items()):
+            raise TrainingError(
+                f"{directory / WEIGHTS} does not read back as written; check the disk"
+            )
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        (model or self.model).load_trainable(read_weights(Path(resume_from_checkpoint)))
+
+    def _load_best_model(self) -> None:
+        best = self.state.best_model_checkpoint
+        if best is not None:
+            self.model.load_trainable(read_weights(Path(best)))
+
+
+def read_weights(checkpoint: Path) -> dict[str, Tensor]:
+    """Adapter and heads of a checkpoint; TrainingError when it is not a whole checkpoint."""
+    path = checkpoint / WEIGHTS
+    if not path.is_file():
+        raise TrainingError(f"{checkpoint} holds no {WEIGHTS}; give a checkpoint-N directory")
+    tensors: dict[str, Tensor] = load_file(path)
+    return tensors
+
+
+class LookAtTheEnd(TrainerCallback):  # type: ignore[misc]
+    """The last step is always looked at, whatever ``watch.every`` divides."""
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+        """Ask for an evaluation at the last step."""
+        if state.global_step >= state.max_steps and args.eval_strategy != "no":
+            control.should_evaluate = True
+        return control
+
+
+def training_arguments(
+    config: TrainConfig, output: Path, *, precision: str, cpu: bool, log_every: int = 10
+) -> TrainingArguments:
+    """Our configuration in Trainer's words.
+
+    Args:
+        config: the run.
+        output: where checkpoints go.
+        precision: fp32, bf16 or fp16.
+        cpu: stay on the CPU even if there is a GPU.
+        log_every: steps between log entries.
+    """
+    o, watch = config.optimiser, config.watch
+    looks = watch.every > 0
+    return TrainingArguments(
+        output_dir=str(output),
+        max_steps=config.steps,
+        per_device_train_batch_size=1,
+        gradient_accumulation_steps=config.accumulation,
+        optim=o.name,
+        learning_rate=o.lr,
+        weight_decay=o.weight_decay,
+        warmup_steps=round(o.warmup * config.steps),
+        lr_scheduler_type=o.schedule,
+        max_grad_norm=o.clip,
+        bf16=precision == "bf16",
+        fp16=precision == "fp16",
+        use_cpu=cpu,
+        seed=config.seed,
+        data_seed=config.seed,
+        full_determinism=config.deterministic,
+        logging_steps=log_every,
+        logging_nan_inf_filter=False,
+        eval_strategy="steps" if looks else "no",
+        eval_steps=watch.every if looks else None,
+        save_strategy="steps" if looks else "no",
+        save_steps=watch.every if looks else config.steps,
+        save_total_limit=watch.keep,
+        load_best_model_at_end=looks,
+        metric_for_best_model=METRIC if looks else None,
+        greater_is_better=True if looks else None,
+        dataloader_num_workers=config.data.workers,
+        remove_unused_columns=False,
+        label_names=[],
+        report_to=list(config.report_to) or "none",
+        # Our sampler starts at the right batch itself.
+        ignore_data_skip=True,
+        disable_tqdm=True,
+        log_level="error",
+    )
