@@ -1,0 +1,291 @@
+"""Conditional independence of mixed nodes: a fast screen, and resampling where it is close.
+
+x ⟂ y | z is tested on ‖XᵀY‖² of features that have been made free of z: cell means for
+categories, ridge regression with leave-one-out tuning for numbers and blocks (the product of
+two regression errors, as in the generalised covariance measure of Shah & Peters 2020).  Three
+kernels are fused by the largest standardised statistic.
+
+* Screen: a gamma law with the statistic's first two null moments, or χ² for tables.
+* Grey zone, where that could decide wrongly: permutations inside the cells of z when z is
+  categorical or empty (exact at every n), a wild bootstrap otherwise (asymptotic).
+
+Seeds come from the names of the nodes, so an answer does not depend on the order of columns
+or of questions.
+"""
+
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import chi2, gamma
+
+from causalguard.certify.discovery.features import (
+    KERNELS,
+    NodeFeatures,
+    cells,
+    node_features,
+    random_features,
+)
+from causalguard.certify.discovery.pc import CiResult, Given
+from causalguard.certify.discovery.variables import Codes, Matrix, Variable
+
+JOINT_FEATURES = 60
+"""Joint random features of the conditioning set: interactions and curvature."""
+
+RIDGES = 10.0 ** np.arange(-3, 5)
+"""Ridge penalties tried, against features of unit variance summed over rows."""
+
+SCREEN_LOW, SCREEN_HIGH = 0.05, 20.0
+"""The grey zone is alpha × these: outside it the screen decides."""
+
+CHUNK = 4_000_000
+"""Numbers held at once while permuting."""
+
+BLOCK_PAIR = 16
+"""Leading features of each side when both nodes are blocks."""
+
+
+class MixedTest:
+    """A :class:`~causalguard.certify.discovery.pc.CiTest` on data.
+
+    Args:
+        nodes: The nodes by name, all on the same rows.
+        alpha: Level at which the caller will decide; places the grey zone.
+        seed: Seed of random features and resampling, >= 0.
+        resamples: Permutations or bootstrap draws in the grey zone.
+
+    """
+
+    def __init__(
+        self,
+        nodes: Mapping[str, Variable],
+        *,
+        alpha: float = 0.01,
+        seed: int = 0,
+        resamples: int = 399,
+    ) -> None:
+        self.seed, self.alpha, self.resamples = seed, alpha, resamples
+        self.features = {n: node_features(v, self._rng("node", n)) for n, v in nodes.items()}
+        self.kinds = {name: node.kind for name, node in nodes.items()}
+        self.n = len(next(iter(nodes.values())).values)
+        self._residuals: dict[tuple[str, Given], dict[str, Matrix]] = {}
+        self._regressions: dict[Given, _Regression] = {}
+
+    def __call__(self, x: str, y: str, given: Given, /) -> CiResult:
+        """Test x ⟂ y | given."""
+        x, y = sorted((x, y))
+        strata = self._strata(given)
+        exact = all(self.kinds[name] == "category" for name in given)
+        left, right = self.features[x].codes, self.features[y].codes
+        if exact and left is not None and right is not None:
+            p_value, method = self._table(left, right, strata, self._rng(x, y, *sorted(given)))
+        else:
+            p_value, method = self._kernel(x, y, given, strata if exact else None)
+        return CiResult(x=x, y=y, given=tuple(sorted(given)), p_value=p_value, method=method)
+
+    def _rng(self, *names: str) -> np.random.Generator:
+        # Length-prefixed, so that no two lists of names read the same.
+        text = "".join(f"{len(name)}:{name}" for name in (str(self.seed), *names))
+        return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]))
+
+    def _strata(self, given: Given) -> Codes:
+        codes = [self.features[name].codes for name in sorted(given)]
+        known = [code for code in codes if code is not None]
+        return cells(known) if known else np.zeros(self.n, dtype=np.int64)
+
+    def _grey(self, p_value: float) -> bool:
+        return self.alpha * SCREEN_LOW < p_value < min(self.alpha * SCREEN_HIGH, 1.0)
+
+    def _table(
+        self, x: Codes, y: Codes, strata: Codes, rng: np.random.Generator
+    ) -> tuple[float, str]:
+        observed, freedom, sparse = _g_square(x[None], y, strata)
+        p_value = float(chi2.sf(observed[0], freedom)) if freedom else 1.0
+        if not freedom or not (sparse or self._grey(p_value)):
+            return max(p_value, 1e-300), "G2 (asymptotic)"
+        per_row = 1 + int((strata.max() + 1) * (x.max() + 1) * (y.max() + 1)) // self.n
+        drawn = np.concatenate(
+            [
+                _g_square(x[order], y, strata)[0]
+                for order in _permutations(strata, self.resamples, rng, per_row=per_row)
+            ]
+        )
+        reached = int(np.sum(drawn >= observed[0] - 1e-9 * (1 + observed[0])))
+        return (1 + reached) / (1 + self.resamples), "G2, stratified permutation (exact)"
+
+    def _kernel(self, x: str, y: str, given: Given, strata: Codes | None) -> tuple[float, str]:
+        pairs = self._pairs(x, y, given)
+        screened = min(1.0, len(pairs) * min(_gamma_screen(a, b) for a, b in pairs))
+        if not self._grey(screened):
+            return max(screened, 1e-300), "HSIC features, gamma screen (asymptotic)"
+        rng = self._rng(x, y, *sorted(given))
+        if strata is not None:
+            drawn = _permuted(pairs, strata, self.resamples, rng)
+            method = "HSIC features, stratified permutation (exact)"
+        else:
+            drawn = _wild(pairs, self.resamples, rng)
+            method = "HSIC of residuals, wild bootstrap (asymptotic)"
+        return _fused_p(drawn), method
+
+    def _pairs(self, x: str, y: str, given: Given) -> list[tuple[Matrix, Matrix]]:
+        left, right = self._residual(x, given), self._residual(y, given)
+        both_blocks = self.kinds[x] == self.kinds[y] == "block"
+        found: dict[tuple[int, int], tuple[Matrix, Matrix]] = {}
+        for kernel in KERNELS:
+            a, b = left[kernel], right[kernel]
+            key = (id(a), id(b))
+            found[key] = (a[:, :BLOCK_PAIR], b[:, :BLOCK_PAIR]) if both_blocks else (a, b)
+        return list(found.values())
+
+    def _residual(self, name: str, given: Given) -> dict[str, Matrix]:
+        key = (name, given)
+        if key not in self._residuals:
+            if given not in self._regressions:
+                self._regressions[given] = self._regression(given)
+            fit = self._regressions[given]
+            kernels = self.features[name].kernels
+            once = {id(matrix): fit.residual(matrix) for matrix in kernels.values()}
+            self._residuals[key] = {k: once[id(matrix)] for k, matrix in kernels.items()}
+        return self._residuals[key]
+
+    def _regression(self, given: Given) -> "_Regression":
+        parts = [self.features[name] for name in sorted(given)]
+        strata = self._strata(given)
+        if all(part.codes is not None for part in parts):
+            return _Regression(strata, None)
+        return _Regression(strata, self._design(parts, self._rng("given", *sorted(given))))
+
+    def _design(self, parts: list[NodeFeatures], rng: np.random.Generator) -> Matrix:
+        joint = random_features(np.hstack([p.scaled for p in parts]), JOINT_FEATURES, rng)
+        bases = [part.basis for part in parts]
+        return np.hstack([*bases, joint * np.sqrt(2)])
+
+
+class _Regression:
+    """Removes a conditioning set from features: cell means, then ridge on the design."""
+
+    def __init__(self, strata: Codes, design: Matrix | None) -> None:
+        self.strata = strata
+        self.counts = np.bincount(strata).astype(np.float64)
+        self.left: Matrix | None = None
+        if design is not None:
+            centred = self._centre(design)
+            self.left, singular, _ = np.linalg.svd(centred, full_matrices=False)
+            square = singular**2
+            self.shrink = square / (square + RIDGES[:, None])
+
+    def _centre(self, columns: Matrix) -> Matrix:
+        sums = np.zeros((len(self.counts), columns.shape[1]))
+        np.add.at(sums, self.strata, columns)
+        return np.asarray(columns - (sums / self.counts[:, None])[self.strata])
+
+    def residual(self, columns: Matrix) -> Matrix:
+        """Columns without what the conditioning set explains, shape as given."""
+        target = self._centre(columns)
+        if self.left is None:
+            return target
+        scores = self.left.T @ target
+        best = np.full(target.shape[1], np.inf)
+        kept = target
+        for shrink in self.shrink:
+            fit = (self.left * shrink) @ scores
+            leverage = (self.left**2) @ shrink + (1 / self.counts)[self.strata]
+            left_out = (target - fit) / np.maximum(1 - leverage, 1e-3)[:, None]
+            error = (left_out**2).sum(axis=0)
+            better = error < best
+            kept = np.where(better, target - fit, kept)
+            best = np.minimum(error, best)
+        return kept
+
+
+def _gamma_screen(a: Matrix, b: Matrix) -> float:
+    """p-value of ‖AᵀB‖² under a gamma law with its wild-bootstrap mean and variance."""
+    products = (a[:, :, None] * b[:, None, :]).reshape(len(a), -1)
+    statistic = float((products.sum(axis=0) ** 2).sum())
+    narrow = products.shape[1] <= len(products)
+    gram = products.T @ products if narrow else products @ products.T
+    mean, variance = float(np.trace(gram)), 2 * float((gram**2).sum())
+    if mean <= 1e-12 * len(a) or variance <= 0:
+        return 1.0
+    return float(gamma.sf(statistic, mean**2 / variance, scale=variance / mean))
+
+
+def _permutations(
+    strata: Codes, count: int, rng: np.random.Generator, *, per_row: int
+) -> list[NDArray[np.intp]]:
+    """Row orders that permute inside the strata, in chunks of bounded memory."""
+    n = len(strata)
+    place = np.argsort(strata, kind="stable")
+    size = max(1, CHUNK // (n * per_row))
+    chunks = []
+    for start in range(0, count, size):
+        rows = min(size, count - start)
+        drawn = np.argsort(strata + rng.random((rows, n)), axis=1)
+        order = np.empty_like(drawn)
+        order[:, place] = drawn
+        chunks.append(order)
+    return chunks
+
+
+def _permuted(
+    pairs: list[tuple[Matrix, Matrix]], strata: Codes, count: int, rng: np.random.Generator
+) -> Matrix:
+    """Statistics by (draw, kernel); row 0 is the observed one."""
+    # Permute the narrower side: fewer numbers to move.
+    pairs = [(a, b) if a.shape[1] <= b.shape[1] else (b, a) for a, b in pairs]
+    rows = [[float(((a.T @ b) ** 2).sum()) for a, b in pairs]]
+    widest = max(a.shape[1] for a, _ in pairs)
+    for order in _permutations(strata, count, rng, per_row=widest):
+        drawn = []
+        for a, b in pairs:
+            moved = a.T[:, order].transpose(1, 0, 2).reshape(-1, len(a))
+            cross = (moved @ b).reshape(len(order), -1)
+            drawn.append((cross**2).sum(axis=1))
+        rows += np.column_stack(drawn).tolist()
+    return np.array(rows)
+
+
+def _wild(pairs: list[tuple[Matrix, Matrix]], count: int, rng: np.random.Generator) -> Matrix:
+    """Statistics by (draw, kernel) with random signs; row 0 is the observed one."""
+    n = len(pairs[0][0])
+    signs = rng.integers(0, 2, (count + 1, n)) * 2.0 - 1.0
+    signs[0] = 1
+    drawn = []
+    for a, b in pairs:
+        products = (a[:, :, None] * b[:, None, :]).reshape(n, -1)
+        drawn.append(((signs @ products) ** 2).sum(axis=1))
+    return np.column_stack(drawn)
+
+
+def _fused_p(statistics: Matrix) -> float:
+    """p-value of the largest standardised statistic; row 0 is observed and counts itself."""
+    deviation = statistics.std(axis=0)
+    usable = deviation > 0
+    if not usable.any():
+        return 1.0
+    standard = (statistics[:, usable] - statistics[:, usable].mean(axis=0)) / deviation[usable]
+    largest = standard.max(axis=1)
+    # Ties count against us (Phipson & Smyth 2010).
+    return float(np.mean(largest >= largest[0] - 1e-9 * (1 + abs(largest[0]))))
+
+
+def _g_square(x: Codes, y: Codes, strata: Codes) -> tuple[Matrix, int, bool]:
+    """G² summed over strata for each row of x, its degrees of freedom, and sparseness."""
+    draws = len(x)
+    levels, cols, rows = int(strata.max()) + 1, int(y.max()) + 1, int(x.max()) + 1
+    cell = (strata * cols + y)[None] * rows + x
+    size = levels * cols * rows
+    flat = (np.arange(draws)[:, None] * size + cell).reshape(-1)
+    table = np.bincount(flat, minlength=draws * size).reshape(draws, levels, cols, rows)
+    by_row = table.sum(axis=2, keepdims=True)
+    by_col = table.sum(axis=3, keepdims=True)
+    total = by_row.sum(axis=3, keepdims=True)
+    expected = by_row * by_col / np.maximum(total, 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = np.where(table > 0, table * np.log(table / expected), 0.0)
+    seen_rows = (by_row[0] > 0).sum(axis=2).reshape(-1)
+    seen_cols = (by_col[0] > 0).sum(axis=1).reshape(-1)
+    freedom = int(np.sum(np.maximum(seen_rows - 1, 0) * np.maximum(seen_cols - 1, 0)))
+    occupied = expected[0][expected[0] > 0]
+    return 2 * terms.sum(axis=(1, 2, 3)), freedom, bool(np.mean(occupied < 5) > 0.2)
