@@ -1,0 +1,6 @@
+"""Carriers: what tools return before an intervention, the project's own and the user's."""
+
+from causalguard.interventions.carriers.document import Block, Document, Field
+from causalguard.interventions.carriers.generate import Carrier, counterfactual, generate, labels
+
+__all__ = ["Block", "Carrier", "Document", "Field", "counterfactual", "generate", "labels"]
