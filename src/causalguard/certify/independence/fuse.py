@@ -11,8 +11,8 @@ from causalguard.stats.arrays import FloatArray
 
 TIE_TOLERANCE = 2e-5
 """Relative; above the rounding of float32 sums, so equal statistics are seen as equal."""
-FLAT = 1e-6
-"""A kernel whose spread is below this share of its size tells permutations apart by rounding."""
+FLAT = 1e-5
+"""A kernel whose spread is below this share of its size is left out: it would show rounding."""
 TRIM = 0.01
 """Share of largest values left out of the moments: an extreme one must not hide itself."""
 
@@ -47,7 +47,8 @@ def standardise(table: FloatArray) -> FloatArray:
     safe = np.where(alive, spread, 1.0)
     skew = (((kept - centre) / safe) ** 3).mean(axis=1, keepdims=True)
     z = np.where(alive, (table - centre) / safe, 0.0)
-    return np.asarray(_remove_skew(z, np.clip(skew, 0.0, 4.0)), dtype=np.float64)
+    unskewed = _remove_skew(z, np.clip(skew, 0.0, 4.0))
+    return np.asarray(np.where(alive, unskewed, 0.0), dtype=np.float64)
 
 
 def _remove_skew(z: FloatArray, skew: FloatArray) -> FloatArray:
