@@ -63,7 +63,7 @@ class MixedTest:
         *,
         alpha: float = 0.01,
         seed: int = 0,
-        resamples: int = 399,
+        resamples: int = 999,
     ) -> None:
         self.seed, self.alpha, self.resamples = seed, alpha, resamples
         self.features = {n: node_features(v, self._rng("node", n)) for n, v in nodes.items()}
