@@ -19,6 +19,7 @@ from langchain_core.messages import (
     HumanMessage,
     ToolMessage,
 )
+from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
@@ -72,7 +73,10 @@ class ChatOffline(BaseChatModel):
         method = kwargs.pop("method", "function_calling")
         kwargs.pop("strict", None)
         if method == "function_calling":
-            return super().with_structured_output(schema, include_raw=include_raw, **kwargs)
+            plain: Runnable[Any, Any] = super().with_structured_output(
+                schema, include_raw=include_raw, **kwargs
+            )
+            return plain
         pydantic = isinstance(schema, type) and is_basemodel_subclass(schema)
         fields = convert_to_openai_tool(schema)["function"]
         llm = self.bind(
@@ -82,7 +86,8 @@ class ChatOffline(BaseChatModel):
         parser: Any = PydanticOutputParser(pydantic_object=schema) if pydantic else None
         parser = parser or JsonOutputParser()
         if not include_raw:
-            return llm | parser
+            parsed: Runnable[Any, Any] = llm | parser
+            return parsed
         assign = RunnablePassthrough.assign(
             parsed=itemgetter("raw") | parser, parsing_error=lambda _: None
         )
@@ -125,7 +130,9 @@ class ChatOffline(BaseChatModel):
         reply = self._reply(messages, stop, kwargs)
         parts = [AIMessageChunk(content=word) for word in re.findall(r"\S+\s*", reply.text)]
         for index, call in enumerate(reply.tool_calls):
-            chunk = {**call, "args": json.dumps(call["args"]), "index": index}
+            chunk = tool_call_chunk(
+                name=call["name"], args=json.dumps(call["args"]), id=call["id"], index=index
+            )
             parts.append(AIMessageChunk(content="", tool_call_chunks=[chunk]))
         parts[0].response_metadata = reply.response_metadata
         parts.append(
@@ -191,21 +198,21 @@ class Choices:
         monkeypatch.setattr(httpx, "get", lambda *_args, **_kwargs: response)
 
 
-class TestUnitPlain(Choices, ChatModelUnitTests):
+class TestUnitPlain(Choices, ChatModelUnitTests):  # type: ignore[misc]
     """Unit suite, unwrapped."""
 
 
-class TestUnitWrapped(Choices, ChatModelUnitTests):
+class TestUnitWrapped(Choices, ChatModelUnitTests):  # type: ignore[misc]
     """Unit suite, wrapped."""
 
     chat_model_class = ChatOfflineGuarded
 
 
-class TestIntegrationPlain(Choices, ChatModelIntegrationTests):
+class TestIntegrationPlain(Choices, ChatModelIntegrationTests):  # type: ignore[misc]
     """Integration suite, unwrapped."""
 
 
-class TestIntegrationWrapped(Choices, ChatModelIntegrationTests):
+class TestIntegrationWrapped(Choices, ChatModelIntegrationTests):  # type: ignore[misc]
     """Integration suite, wrapped."""
 
     chat_model_class = ChatOfflineGuarded

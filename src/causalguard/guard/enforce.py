@@ -109,7 +109,7 @@ class Enforcer:
         Returns:
             The release's key, for :meth:`restore` in another process.
         """
-        key = _release_key(output)
+        key = release_key(output)
         self.restore([key])
         return key
 
@@ -348,5 +348,6 @@ def _context(output: ToolOutput) -> TrustedContext:
     return TrustedContext(output.system, output.task)
 
 
-def _release_key(output: ToolOutput) -> str:
+def release_key(output: ToolOutput) -> str:
+    """Name a text under its S: what :meth:`Enforcer.restore` takes."""
     return f"{_digest(output.text)}:{_context(output).digest}"

@@ -57,8 +57,16 @@ INHERITED = (
 """Fields that LangChain reads on the outermost model, taken over from the inner one."""
 
 
+def blocked_message(tool: str) -> str:
+    """The text of InjectionBlockedError; it holds nothing that the tool returned."""
+    return (
+        f"an output of the tool {tool or '(unknown)'} was flagged as carrying an instruction that "
+        "the user did not give; it was not shown to the model. Look at the decision in the log"
+    )
+
+
 def make_enforcer(
-    guard: Scanner | Enforcer | None,
+    guard: "Scanner | Enforcer | CausalGuardLLM | None",
     policy: Policy | None,
     *,
     model_dir: Path | str | None = None,
@@ -67,7 +75,8 @@ def make_enforcer(
     """Put together guard and policy, loading the guard when none is given.
 
     Args:
-        guard: a guard, or an enforcer to share; None loads ``model_dir``, or the default guard.
+        guard: a guard, an enforcer to share, or a guarded model whose enforcer to share; None
+            loads ``model_dir``, or the default guard.
         policy: what to do; None: an enforcer's own, or withhold when flagged.
         model_dir: directory of a certified model.
         trust: public key that its certificate must verify with.
@@ -79,6 +88,8 @@ def make_enforcer(
     if guard is not None and (model_dir is not None or trust is not None):
         message = "give either guard, or model_dir and trust, not both"
         raise ValueError(message)
+    if isinstance(guard, CausalGuardLLM):
+        guard = guard.enforcer
     if isinstance(guard, Enforcer):
         if policy is not None and policy != guard.policy:
             message = "the shared enforcer has another policy; leave policy out"
@@ -272,11 +283,7 @@ class CausalGuardLLM(BaseChatModel):
         # Where a tool call or a schema is forced, an answer in words would only be asked again.
         if raised or (blocked and _forced(kwargs)):
             decision = (raised or blocked)[0].ruling.decision
-            message = (
-                f"an output of the tool {decision.tool or '(unknown)'} was flagged "
-                f"({decision.reason}); it was not shown to the model"
-            )
-            raise InjectionBlockedError(message)
+            raise InjectionBlockedError(blocked_message(decision.tool))
         if blocked:
             return AIMessage(content=REFUSAL, response_metadata=_records(guarded))
         return None

@@ -63,7 +63,7 @@ class Site:
     block: int | None
     """Index of the block within its content; None: the whole content."""
     recent: bool
-    """Whether no assistant message follows: the model has not answered to it yet."""
+    """Whether neither the model nor the user has spoken since: the turn is still open."""
     ruling: Ruling
     """What was decided."""
 
@@ -78,7 +78,7 @@ class Guarded:
     """All rulings, in the order of the chat."""
 
     def taken(self, action: str) -> list[Site]:
-        """Sites not yet answered by the model on which this action was taken."""
+        """Sites of the open turn on which this action was taken."""
         return [s for s in self.sites if s.recent and s.ruling.decision.action == action]
 
 
@@ -207,15 +207,26 @@ def guard_messages(
     """
     places = list(incoming(messages, system=system))
     rulings = enforcer.decide([item for _, _, item in places])
-    answered = max((i for i, m in enumerate(messages) if isinstance(m, AIMessage)), default=-1)
+    first = open_turn(messages)
     sites = tuple(
-        Site(message=index, block=block, recent=index > answered, ruling=ruling)
+        Site(message=index, block=block, recent=index >= first, ruling=ruling)
         for (index, block, _), ruling in zip(places, rulings, strict=True)
     )
     guarded = list(messages)
     for site in sites:
         guarded[site.message] = apply(guarded[site.message], site.ruling, block=site.block)
     return Guarded(messages=guarded, sites=sites)
+
+
+def open_turn(messages: Sequence[BaseMessage]) -> int:
+    """Index of the first message that neither the model nor the user has answered yet."""
+    for index in range(len(messages) - 1, -1, -1):
+        role = role_of(messages[index])
+        if role == "assistant":
+            return index + 1
+        if role == "human":
+            return index  # it may itself carry tool results
+    return 0
 
 
 def apply(message: BaseMessage, ruling: Ruling, *, block: int | None = None) -> BaseMessage:

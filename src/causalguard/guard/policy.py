@@ -73,7 +73,9 @@ class Policy:
         if faults:
             raise ConfigError(faults)
         object.__setattr__(self, "trusted_tools", frozenset(self.trusted_tools))
-        object.__setattr__(self, "thresholds", MappingProxyType(dict(self.thresholds)))
+        thresholds = {tool: float(value) for tool, value in self.thresholds.items()}
+        object.__setattr__(self, "thresholds", MappingProxyType(thresholds))
+        object.__setattr__(self, "time_budget_s", float(self.time_budget_s))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # a mapping proxy can be neither pickled nor deep-copied
