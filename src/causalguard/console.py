@@ -56,5 +56,7 @@ def progress(items: Iterable[T], *, total: int | None, label: str) -> Iterable[T
         from tqdm import tqdm  # optional: comes with transformers
     except ImportError:
         return items
-    bar: Iterable[T] = tqdm(items, total=total, desc=label, file=sys.stderr, mininterval=0.5, leave=True)
+    bar: Iterable[T] = tqdm(
+        items, total=total, desc=label, file=sys.stderr, mininterval=0.5, leave=True
+    )
     return bar

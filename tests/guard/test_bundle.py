@@ -14,7 +14,7 @@ Edit = Callable[[Path, Callable[[bytes], bytes]], None]
 
 
 def load(directory: Path) -> Guard:
-    return Guard.load(directory, require_certified=False)
+    return Guard.load(directory, require_certified=False, dtype="float32")
 
 
 def tensors(path: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> None:

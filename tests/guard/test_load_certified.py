@@ -66,6 +66,13 @@ def test_an_unlisted_dtype_is_refused(tiny_model: Path) -> None:
         Guard.load(tiny_model, trust=key, policies=POLICY, dtype="bfloat16")
 
 
+def test_the_dtype_that_the_report_lists_is_chosen_by_default(tiny_model: Path) -> None:
+    key = sign_model_dir(tiny_model, backends=[{"name": "torch-cpu-bfloat16"}])
+    assert Guard.load(tiny_model, trust=key, policies=POLICY).backend == "torch-cpu-bfloat16"
+    key = sign_model_dir(tiny_model, backends=[{"name": "torch-cpu-float32"}])
+    assert Guard.load(tiny_model, trust=key, policies=POLICY).backend == "torch-cpu-float32"
+
+
 def test_a_report_about_another_threshold_is_refused(tiny_model: Path) -> None:
     from support.signing import predicate
 

@@ -12,7 +12,7 @@ TEXTS = ["", "hi", "the mail from ana", "the meeting is on friday " * 9, "x" * 3
 
 @pytest.fixture
 def guard(tiny_model: Path) -> Guard:
-    return Guard.load(tiny_model, require_certified=False)
+    return Guard.load(tiny_model, require_certified=False, dtype="float32")
 
 
 def outputs(task: str = "read the mail") -> list[ToolOutput]:

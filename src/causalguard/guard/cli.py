@@ -39,7 +39,7 @@ BATCH = 64
 @click.option("--task", default="", help="The user's task, for texts and for rows without one.")
 @click.option("--system", default="", help="The system prompt, likewise.")
 @click.option("--device", default="cpu", show_default=True)
-@click.option("--dtype", default="float32", show_default=True)
+@click.option("--dtype", default="auto", show_default=True)
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 def command(
     model: str,
