@@ -169,7 +169,7 @@ def choose_dtype(kind: str, listed: Sequence[str] | None) -> str:
     bfloat16 where the processor multiplies it in hardware (three times faster there, several
     times slower elsewhere), else float32.
     """
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     fast = kind != "cpu" or bool(capabilities.get("avx512_bf16", False))
     order = ["bfloat16", "float32"] if fast else ["float32", "bfloat16"]
     for dtype in order:
