@@ -30,7 +30,10 @@ UNTRAINED: frozenset[str] = frozenset(
 
 def _steering() -> tuple[Family, ...]:
     leaks = parse(steering.LEAK_GROUP, steering.LEAK, UNTRAINED)
-    finishes = {"adversarial_suffix": (coding.gibberish, None), "typoglycemia": (None, coding.scramble)}
+    finishes = {
+        "adversarial_suffix": (coding.gibberish, None),
+        "typoglycemia": (None, coding.scramble),
+    }
     worn = tuple(
         replace(family, coder=finishes[family.name][0], finish=finishes[family.name][1])
         if family.name in finishes

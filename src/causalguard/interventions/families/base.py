@@ -103,7 +103,7 @@ class Family:
                 "draw the goal with family.draw(rng, split)"
             )
             raise ValueError(message)
-        opener, body, closer = choose(rng, _skeletons(self.name, self._sizes(), context.split))
+        opener, body, closer = choose(rng, skeletons(self.name, self._sizes(), context.split))
         parts = (self.openers[opener], self.bodies[body], self.closers[closer])
         template = self.joint.join(part for part in parts if part)
         values = _values(goal, context)
@@ -123,7 +123,7 @@ class Family:
 
 
 @functools.cache
-def _skeletons(
+def skeletons(
     name: str, sizes: tuple[int, int, int], split: str
 ) -> tuple[tuple[int, int, int], ...]:
     """Triples (opener, body, closer) that belong to a split: no template is in two splits."""
@@ -204,4 +204,4 @@ def parse(group: str, block: str, untrained: frozenset[str]) -> tuple[Family, ..
 def missing_splits(family: Family) -> tuple[str, ...]:
     """Return the splits in which a family would have no template at all."""
     sizes = (len(family.openers), len(family.bodies), len(family.closers))
-    return tuple(split for split in SPLITS if not _skeletons(family.name, sizes, split))
+    return tuple(split for split in SPLITS if not skeletons(family.name, sizes, split))

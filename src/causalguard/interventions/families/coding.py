@@ -145,7 +145,8 @@ def _decode_emoji(text: str) -> str:
 def _decode_spaced(text: str) -> str:
     mark = text[1]
     return " ".join(
-        "".join(word[::2]) for word in re.split(f"(?<=[^{re.escape(mark)}]){re.escape(mark * 3)}", text)
+        "".join(word[::2])
+        for word in re.split(f"(?<=[^{re.escape(mark)}]){re.escape(mark * 3)}", text)
     )
 
 
