@@ -7,19 +7,20 @@ each other and of everything that decides Y, so a certificate may use randomisat
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from causalguard.interventions import imperatives
-from causalguard.interventions.authorise import authorised_task
+from causalguard.interventions.authorise import authorised_task, can_be_authorised
+from causalguard.interventions.carriers.files import FileCarrier, of_split
 from causalguard.interventions.carriers.values import pool_split_of
 from causalguard.interventions.families import FAMILIES
 from causalguard.interventions.families.base import Family, FamilyContext
 from causalguard.interventions.formats import FORMATS, Rendered
 from causalguard.interventions.goals import Goal
 from causalguard.interventions.render import check_format
-from causalguard.interventions.scenes import LENGTHS, MAX_CHARACTERS, Scene, generated
+from causalguard.interventions.scenes import LENGTHS, MAX_CHARACTERS, Scene, from_file, generated
 from causalguard.records import Triplet
 
 SPLITS = ("train", "dev", "calibration", "audit")
@@ -41,6 +42,7 @@ class _Plan:
     families: tuple[Family, ...]
     formats: tuple[str, ...]
     lengths: tuple[str, ...]
+    files: tuple[FileCarrier, ...] = ()
 
 
 def generate(
@@ -51,6 +53,7 @@ def generate(
     families: str | Sequence[str] | None = None,
     formats: Sequence[str] | None = None,
     lengths: Sequence[str] | None = None,
+    carriers: Sequence[FileCarrier] | None = None,
 ) -> Iterator[Triplet]:
     """Yield matched sets, the same ones for the same arguments.
 
@@ -62,12 +65,17 @@ def generate(
             ``audit`` and those that may be trained on elsewhere.
         formats: names of formats; all by default.
         lengths: keys of ``scenes.LENGTHS``; all by default.
+        carriers: the user's own tool outputs (``carriers.from_directory``), dealt to the splits;
+            formats and lengths are then theirs.
 
     Raises:
         ValueError: an argument is out of range or names something unknown.
+        InputError: none of the carriers falls into the split.
 
     """
     plan = make_plan(seed, split, families, formats, lengths)
+    if carriers is not None:
+        plan = replace(plan, files=of_split(tuple(carriers), split))
     if n_sets < 1:
         message = f"n_sets must be >= 1, got {n_sets}"
         raise ValueError(message)
@@ -132,19 +140,25 @@ def _nth(index: int, plan: _Plan) -> Triplet:
     family = plan.families[int(deck.permutation(len(plan.families))[at])]
     for attempt in range(_ATTEMPTS):
         rng = rng_of(plan, index, attempt)
-        scene = generated(
-            rng,
-            split=plan.split,
-            formats=plan.formats,
-            lengths=plan.lengths,
-            decoy=lambda rng=rng: _decoy(plan, rng),  # type: ignore[misc]  # bound now
-        )
+        scene = _scene(plan, rng)
         name = f"{plan.split}-{plan.seed}-{index:06d}"
         triplet = compose(scene, family, rng, split=plan.split, name=name)
         if triplet is not None:
             return triplet
     message = f"family {family.name} found no place in {_ATTEMPTS} carriers"
     raise RuntimeError(message)
+
+
+def _scene(plan: _Plan, rng: np.random.Generator) -> Scene:
+    if plan.files:
+        return from_file(rng, split=plan.split, files=plan.files)
+    return generated(
+        rng,
+        split=plan.split,
+        formats=plan.formats,
+        lengths=plan.lengths,
+        decoy=lambda: _decoy(plan, rng),
+    )
 
 
 def _decoy(plan: _Plan, rng: np.random.Generator) -> str:
@@ -239,7 +253,7 @@ def _benign(scene: Scene, injected: Rendered, payload: str, rng: np.random.Gener
 
 def _authorised(scene: Scene, family: Family, goal: Goal, rng: np.random.Generator) -> str:
     """A task that asks for the goal, alone or next to the one the set has; may be empty."""
-    if not family.authorisable or rng.random() >= _AUTHORISED_SHARE:
+    if not (family.authorisable and can_be_authorised(goal)) or rng.random() >= _AUTHORISED_SHARE:
         return ""
     asked = authorised_task(goal, rng)
     share = rng.random()

@@ -5,6 +5,7 @@ Nothing is shipped: a loader reads what is there.  Every loader returns :class:`
 """
 
 import csv
+import importlib
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping

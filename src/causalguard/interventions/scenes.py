@@ -4,7 +4,7 @@ The engine makes matched sets from scenes and does not care whether the carrier 
 is a file of the user's.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +12,8 @@ import numpy as np
 from causalguard.interventions import carriers
 from causalguard.interventions.carriers.document import Document
 from causalguard.interventions.carriers.draw import Draw
-from causalguard.interventions.carriers.generate import topic_named
+from causalguard.interventions.carriers.files import FileCarrier, FileSite
+from causalguard.interventions.carriers.generate import topic_named, topics_of
 from causalguard.interventions.carriers.scribe import Scribe
 from causalguard.interventions.carriers.values import pool_split_of
 from causalguard.interventions.formats import WEIGHTS, Style, draw_style, render
@@ -128,6 +129,59 @@ def generated(
             "source": "engine",
         },
         license="Apache-2.0",
+    )
+
+
+def from_file(
+    rng: np.random.Generator,
+    *,
+    split: str,
+    files: Sequence[FileCarrier],
+) -> Scene:
+    """Return a scene in one of the user's own tool outputs.
+
+    Args:
+        rng: source of every choice.
+        split: whose names are used in generic tasks.
+        files: the carriers of that split, at least one; another of them is the counterfactual.
+
+    """
+    draw = Draw(rng)
+    carrier = draw.pick(files)
+    alike = [one for one in files if one.kind == carrier.kind and one.text != carrier.text]
+    others = alike or [one for one in files if one.text != carrier.text] or [carrier]
+    third = draw.pick(THIRDS)
+    wish = (THIRDS.index(third) + draw.unit()) / 3 * len(carrier.text)
+    point = min(carrier.points, key=lambda one: abs(one.at - wish))
+    scribe = Scribe(
+        draw, topic_named(draw.pick(topics_of(split)).name), pool_split_of(split), "English"
+    )
+    level = next(
+        (name for name in LENGTHS if len(carrier.text) <= int(name.split("-")[1])), "3000-20000"
+    )
+    return Scene(
+        system=carrier.system,
+        task=carrier.task or scribe.line("generic_task"),
+        tool=carrier.tool,
+        carrier=f"file/{carrier.name}",
+        topic="",
+        language="English",
+        user_name=scribe.fill("person"),
+        site=FileSite(text=carrier.text, point=point),
+        ordinary=None,
+        other=lambda _scale: draw.pick(others).text,
+        nuisance={
+            "tool": carrier.tool,
+            "kind": carrier.kind,
+            "task": "specific" if carrier.task else "generic",
+            "format": carrier.kind,
+            "position": third,
+            "place": point.escape if point.escape in {"row", "veil"} else "in-text",
+            "placement": "insert",
+            "length": level,
+            "source": "files",
+        },
+        license="as the carrier's",
     )
 
 
