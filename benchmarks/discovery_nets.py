@@ -49,23 +49,31 @@ def random_dag(rng: np.random.Generator) -> Parents:
     }
 
 
-def guard7(n: int, rng: np.random.Generator) -> dict[str, NDArray[np.generic]]:
-    """Seven mixed nodes, six edges: four categories, a length, a 32-d block and a score."""
-    d = 32
+def guard7(
+    n: int, rng: np.random.Generator, *, effect: float = 1.0
+) -> dict[str, NDArray[np.generic]]:
+    """Seven mixed nodes, six edges: four categories, a length, a 32-d block and a score.
+
+    The three causes of R move the same eight of its directions: if each had directions of its
+    own, they would stay independent given R, and no method could find the collider.
+    ``effect`` scales what the causes do to R.
+    """
+    d, shared = 32, 8
     fixed = np.random.default_rng(20_240)
     rotation = np.linalg.qr(fixed.standard_normal((d, d)))[0]
-    instr_shift, topic_shift = fixed.standard_normal((4, d)), fixed.standard_normal((5, d))
-    instr_shift[:, 4:], topic_shift[:, :4], topic_shift[:, 8:] = 0, 0, 0
+    instr_shift, topic_shift = fixed.standard_normal((4, shared)), fixed.standard_normal((5, shared))
+    payload = fixed.standard_normal(shared)
+    payload /= np.linalg.norm(payload)
     instr = rng.choice(4, n, p=[0.4, 0.3, 0.2, 0.1])
     topic = rng.choice(5, n, p=[0.3, 0.25, 0.2, 0.15, 0.1])
     tool = np.where(rng.random(n) < 0.5, topic % 4, rng.integers(0, 4, n))
     length = np.exp(5 + np.array([0.0, 0.4, 0.8, -0.3])[tool] + 0.6 * rng.standard_normal(n))
     injected = rng.integers(0, 2, n)
-    latent = rng.standard_normal((n, d)) + 0.8 * instr_shift[instr] + 0.8 * topic_shift[topic]
-    latent[:, 10] += 1.2 * injected
-    latent[:, 2] += 0.4 * injected
+    latent = rng.standard_normal((n, d))
+    latent[:, :shared] += effect * 0.6 * (instr_shift[instr] + topic_shift[topic])
+    latent[:, :shared] += effect * 1.5 * np.outer(injected, payload)
     block = (latent / np.sqrt(np.arange(1, d + 1))) @ rotation.T
-    score = np.tanh(0.8 * latent[:, 10] + 0.5 * latent[:, 2]) + 0.4 * rng.standard_normal(n)
+    score = np.tanh(0.8 * latent[:, :shared] @ payload) + 0.4 * rng.standard_normal(n)
     return {
         "instr": instr.astype(np.str_), "topic": topic.astype(np.str_),
         "tool": tool.astype(np.str_), "len": length, "injected": injected.astype(np.str_),

@@ -4,7 +4,7 @@ No marker ids and no style sheet: any number of graphs may stand in one page wit
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from causalguard.certify.discovery.graph import Edge, Graph
@@ -42,12 +42,17 @@ def svg(graph: Graph) -> str:
     """
     places = _columns(graph) if graph.tiers else _circle(graph)
     half = {node: max(len(node) * CHARACTER / 2 + 10, 24.0) for node in graph.nodes}
-    left = min((x - half[n] for n, (x, _) in places.items()), default=0.0) - 12
-    right = max((x + half[n] for n, (x, _) in places.items()), default=0.0) + 12
-    top = min((y for _, y in places.values()), default=0.0) - HEIGHT - 14
-    bottom = max((y for _, y in places.values()), default=0.0) + HEIGHT + 14
+    # On a circle no straight line meets a third node.
+    way = list(places.values()) if graph.tiers else []
+    across = [x + side * half[n] for n, (x, _) in places.items() for side in (-1, 1)]
+    ends = [(places[edge.source], places[edge.target]) for edge in graph.edges]
+    # A curve stays between its ends and half of the way to its control point.
+    curved = [((a[1] + b[1]) / 2 + _bend(a, b, way)[1]) / 2 for a, b in ends]
+    down = [y for _, y in places.values()] + curved
+    left, right = min(across, default=0.0) - 12, max(across, default=0.0) + 12
+    top, bottom = min(down, default=0.0) - HEIGHT, max(down, default=0.0) + HEIGHT
     box = f"{left:.0f} {top:.0f} {right - left:.0f} {bottom - top:.0f}"
-    body = [_edge(edge, places, half) for edge in graph.edges]
+    body = [_edge(edge, places, half, way) for edge in graph.edges]
     body += [_node(node, places[node], half[node]) for node in graph.nodes]
     label = escape(_in_words(graph), quote=True)
     return (
@@ -95,9 +100,11 @@ def _node(name: str, place: Point, half: float) -> str:
     )
 
 
-def _edge(edge: Edge, places: Mapping[str, Point], half: Mapping[str, float]) -> str:
+def _edge(
+    edge: Edge, places: Mapping[str, Point], half: Mapping[str, float], way: Sequence[Point]
+) -> str:
     tail, head = places[edge.source], places[edge.target]
-    bend = _bend(tail, head)
+    bend = _bend(tail, head, way)
     start = _border(tail, bend, half[edge.source])
     end = _border(head, bend, half[edge.target])
     faint = edge.frequency is not None and edge.frequency < PAINTED
@@ -130,16 +137,21 @@ def _describe(edge: Edge) -> str:
     return text
 
 
-def _bend(tail: Point, head: Point) -> Point:
-    """Control point: straight between neighbouring columns, bowed inside or across them."""
+def _bend(tail: Point, head: Point, in_the_way: Sequence[Point]) -> Point:
+    """Control point: straight between neighbours, else bowed past the nodes in between."""
     middle = ((tail[0] + head[0]) / 2, (tail[1] + head[1]) / 2)
-    across = abs(tail[0] - head[0])
-    if across < 1:
+    if not in_the_way:
+        return middle
+    if abs(tail[0] - head[0]) < 1:
         return (middle[0] + 0.45 * COLUMN, middle[1])
-    if across > 1.5 * COLUMN:
-        away = -1 if middle[1] <= 0 else 1
-        return (middle[0], middle[1] + away * 0.4 * ROW * across / COLUMN)
-    return middle
+    near, far = sorted((tail[0], head[0]))
+    between = [y for x, y in in_the_way if near + 1 < x < far - 1]
+    if not between or abs(tail[0] - head[0]) < 1.5 * COLUMN:
+        return middle
+    above, below = min(between) - 0.8 * ROW, max(between) + 0.8 * ROW
+    clear = above if abs(above - middle[1]) <= abs(below - middle[1]) else below
+    # A quadratic curve goes half of the way to its control point.
+    return (middle[0], 2 * clear - middle[1])
 
 
 def _border(centre: Point, towards: Point, half: float) -> Point:
