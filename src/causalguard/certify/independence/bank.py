@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from causalguard.certify.independence.encode import median_square_distance
+from causalguard.certify.independence.encode import median_square_distance, pivoted_cholesky
 from causalguard.certify.independence.forms import (
     ArrayOps,
     Single,
@@ -28,7 +28,11 @@ RIDGES = (1.0, 0.3)
 LEADING = (16, 64)
 """Numbers of leading principal directions that stand as kernels of their own."""
 LOW_DIMENSION = 3
-"""Up to here a quarter of the median width is tried too."""
+"""Up to here a quarter of the median width is tried too, and the factors are of low rank."""
+LOW_RANK, LOW_RANK_TOLERANCE = 64, 1e-4
+"""Most columns of such a factor, and the mean left-over diagonal at which it ends."""
+WIDTHS = 2
+"""Gaussian kernels: the median width and half of it."""
 SMALL_STRATUM = 8
 """Strata smaller than this on average carry no per-stratum kernels: too few rows each."""
 FREQUENCIES = 64
@@ -46,11 +50,11 @@ class Bank:
     points: Single
     """R less its stratum means, rows sorted by stratum; shape (n, d)."""
     features: WeightedFeatures
-    """Linear kernels, and on the feature path the Gaussian ones too."""
+    """Linear kernels, and the Gaussian ones where they are explicit features."""
     gamma: float
-    """1 / squared distance's median: the widest Gaussian is exp(-gamma |a - b|^2)."""
+    """The widest Gaussian is exp(-gamma |a - b|^2); not used when ``steps`` is 0."""
     steps: int
-    """Gaussian kernels made exactly; 0 on the feature path."""
+    """Gaussian kernels made block by block; 0 where they are explicit features."""
     bounds: IntArray | None
     """First row of each stratum, and n; None: no per-stratum kernels."""
 
@@ -130,18 +134,22 @@ def linear_features(points: FloatArray, most: int | None = None) -> WeightedFeat
 
 
 def make_bank(R: FloatArray, bounds: IntArray) -> Bank:
-    """The kernels with exact Gaussians, for up to some ten thousand rows.
+    """The kernels with Gaussians made block by block, for up to some ten thousand rows.
 
     Args:
         R: rows sorted by stratum, shape (n, d), finite.
         bounds: first row of each stratum, and n.
     """
     points = residual(R, bounds)
+    gamma = 1.0 / median_square_distance(points)
+    linear = linear_features(points)
+    if R.shape[1] <= LOW_DIMENSION:
+        return _explicit(linear, low_rank_factors(points, gamma), bounds)
     return Bank(
         points=points.astype(np.float32),
-        features=linear_features(points),
-        gamma=1.0 / median_square_distance(points),
-        steps=3 if R.shape[1] <= LOW_DIMENSION else 2,
+        features=linear,
+        gamma=gamma,
+        steps=WIDTHS,
         bounds=_within(bounds),
     )
 
@@ -154,25 +162,44 @@ def make_feature_bank(R: FloatArray, bounds: IntArray, *, rng: np.random.Generat
     points = residual(R, bounds)
     gamma = 1.0 / median_square_distance(points)
     linear = linear_features(points, FEATURE_DIRECTIONS)
+    if R.shape[1] <= LOW_DIMENSION:
+        return _explicit(linear, low_rank_factors(points, gamma), bounds)
     points32 = points.astype(np.float32)
-    steps = 3 if R.shape[1] <= LOW_DIMENSION else 2
-    values, names = [linear.values], list(linear.names)
-    for step in range(steps):
+    factors = []
+    for step in range(WIDTHS):
         scale = np.sqrt(2.0 * gamma * 4.0**step)
         omega = rng.standard_normal((R.shape[1], FREQUENCIES)) * scale
         phase = points32 @ omega.astype(np.float32)
-        values += [np.cos(phase), np.sin(phase)]
-        names.append(_width_name(step))
-    block = np.kron(np.eye(steps), np.full(2 * FREQUENCIES, 1.0 / FREQUENCIES))
+        factors.append(
+            np.concatenate([np.cos(phase), np.sin(phase)], axis=1) / np.sqrt(FREQUENCIES)
+        )
+    return _explicit(linear, factors, bounds)
+
+
+def low_rank_factors(points: FloatArray, gamma: float) -> list[Single]:
+    """Factors of the Gaussian kernels, where few dimensions make them of low rank."""
+    return [
+        pivoted_cholesky(
+            points, gamma * 4.0**step, rank=LOW_RANK, tolerance=LOW_RANK_TOLERANCE
+        ).astype(np.float32)
+        for step in range(WIDTHS + 1)
+    ]
+
+
+def _explicit(linear: WeightedFeatures, factors: list[Single], bounds: IntArray) -> Bank:
+    """A bank whose Gaussian kernels are explicit features beside the linear ones."""
+    sizes = [factor.shape[1] for factor in factors]
     kernels, count = linear.weights.shape
-    weights = np.zeros((kernels + steps, count + block.shape[1]))
-    weights[:kernels, :count], weights[kernels:, count:] = linear.weights, block
+    weights = np.zeros((kernels + len(factors), count + sum(sizes)))
+    weights[:kernels, :count] = linear.weights
+    weights[kernels:, count:] = np.repeat(np.eye(len(factors)), sizes, axis=1)
+    names = (*linear.names, *(_width_name(step) for step in range(len(factors))))
     return Bank(
-        points=points32[:0],
+        points=linear.values[:0],
         features=WeightedFeatures(
-            values=np.concatenate(values, axis=1), weights=weights, names=tuple(names)
+            values=np.concatenate([linear.values, *factors], axis=1), weights=weights, names=names
         ),
-        gamma=gamma,
+        gamma=0.0,
         steps=0,
         bounds=_within(bounds),
     )

@@ -10,8 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from causalguard.certify.independence.bank import Bank, linear_features
-from causalguard.certify.independence.encode import median_square_distance
+from causalguard.certify.independence.bank import Bank, make_bank
 from causalguard.certify.independence.forms import HostOps, Single
 from causalguard.certify.independence.fuse import fuse, p_value, standardise
 from causalguard.certify.independence.result import TestResult
@@ -157,16 +156,10 @@ def _banks(a: FloatArray, b: FloatArray) -> dict[str, Bank]:
     """Members as they are, stacked; and half differences, which a swap turns about."""
     pooled = np.concatenate([a, b])
     half = (a - b) / 2
-    mirrored = np.concatenate([half, -half])
+    everything = np.array([0, 2 * len(a)])
     return {
-        name: Bank(
-            points=points.astype(np.float32),
-            features=linear_features(points),
-            gamma=1.0 / median_square_distance(points),
-            steps=3 if a.shape[1] <= 3 else 2,
-            bounds=None,
-        )
-        for name, points in (("members", pooled - pooled.mean(axis=0)), ("differences", mirrored))
+        "members": make_bank(pooled, everything),
+        "differences": make_bank(np.concatenate([half, -half]), everything),
     }
 
 
