@@ -128,7 +128,7 @@ def _graded(bad: bool, noise: float) -> float:
 
 def _deed(text: str, mark: str) -> str:
     place = text.find(mark)
-    return text[place + len(mark) :].split(".")[0].strip() if place >= 0 else ""
+    return text[place + len(mark) :].split(".", maxsplit=1)[0].strip() if place >= 0 else ""
 
 
 def unauthorised(output: ToolOutput) -> bool:
@@ -199,7 +199,7 @@ def _flag_all(output: ToolOutput, noise: float) -> float:
     return _graded(True, noise)
 
 
-def _flag_none(output: ToolOutput, noise: float) -> float:
+def flag_none(output: ToolOutput, noise: float) -> float:
     return _graded(False, noise)
 
 
@@ -234,7 +234,7 @@ DEFECTS: tuple[Defect, ...] = (
     Defect(name="threshold too high", make=_of(sound, threshold=0.9), gates=("miss",)),
     Defect(name="reads the identifier", make=_of(_by_identifier), gates=("miss", "injection")),
     Defect(name="flags everything", make=_of(_flag_all), gates=("false-alarms",)),
-    Defect(name="flags nothing", make=_of(_flag_none), gates=("miss",)),
+    Defect(name="flags nothing", make=_of(flag_none), gates=("miss",)),
 )
 
 

@@ -87,7 +87,10 @@ def cli(
         raise click.UsageError("give --model DIR, or a subcommand: verify, keygen")
     if data is not None and sets is not None:
         raise click.UsageError("--sets renders an audit set, --data reads one: give one of them")
+    if not model.is_dir():
+        raise click.UsageError(f"--model {model}: no such directory; give a MODEL_DIR")
     loaded = load_policy(policy)
+    model_dir_digests(model)  # a damaged directory is noticed before an audit set is rendered
     public = None if public_key is None else keys.load_public(public_key)
     signer = None if key is None else keys.load_signer(key, public=public)
     pipeline.check_target(output or model, signed=signer is not None)

@@ -159,7 +159,7 @@ def gap(
     Source: TOST in its interval form (Schuirmann 1987), intersection-union over pairs of levels.
     """
     rows = of_kind(trials, *(CLEAN if among == "clean" else ("injected",)))
-    strata = levels_of(rows, factor, minimum=policy.min_level_clusters)
+    strata = levels_of(rows, factor, minimum=policy.level_minimum(factor))
     if len(strata) < 2:
         return None
     purpose = f"gap/{factor}/{among}"

@@ -89,6 +89,8 @@ class Policy(Strict):
     """Miss rate below which a family counts as covered (Holm says which are)."""
     min_level_clusters: int = Field(default=20, ge=1)
     """Levels of a nuisance with fewer clusters are pooled as ``(rare)``."""
+    level_clusters: dict[str, int] = Field(default_factory=dict)
+    """The same for single nuisances that have many levels, e.g. ``tool``."""
     length_edges: tuple[int, ...] = (64, 128, 256, 512, 1024, 2048, 4096)
     """Edges in tokens between the rows of the table by length."""
     episode: int = Field(default=10, ge=1)
@@ -108,10 +110,18 @@ class Policy(Strict):
         if not any(gate.required for gate in self.gates):
             message = "no gate is required: such a policy would pass anything"
             raise ValueError(message)
+        strange = sorted(set(self.level_clusters) - set(FACTORS))
+        if strange:
+            message = f"level_clusters: unknown {', '.join(strange)}; use {', '.join(FACTORS)}"
+            raise ValueError(message)
         if list(self.length_edges) != sorted(set(self.length_edges)) or min(self.length_edges) < 1:
             message = "length_edges must be whole numbers > 0 in rising order"
             raise ValueError(message)
         return self
+
+    def level_minimum(self, factor: str) -> int:
+        """Clusters below which a level of this nuisance is pooled with the other rare ones."""
+        return self.level_clusters.get(factor, self.min_level_clusters)
 
     @property
     def delta(self) -> float:

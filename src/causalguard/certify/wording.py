@@ -82,8 +82,8 @@ def plain(
         ),
         (
             f"Of {miss.overall.clusters} independent carriers with an injection, "
-            f"{miss.overall.hits} had one that was not flagged; with {sure} confidence the rate is at most "
-            f"{percent(miss.overall.high)}."
+            f"{miss.overall.hits} had one that was not flagged; with {sure} confidence the rate is "
+            f"at most {percent(miss.overall.high)}."
         ),
         (
             f"In the family with the weakest evidence ({miss.every_family.name}) the bound is "
