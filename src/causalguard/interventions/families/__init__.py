@@ -9,6 +9,7 @@ from causalguard.interventions.families import (
     direct,
     encodings,
     hidden,
+    languages,
     override,
     persona,
     spoof,
@@ -51,6 +52,7 @@ FAMILIES: tuple[Family, ...] = (
     ),
     *_steering(),
     *encodings.families(UNTRAINED),
+    *languages.families(UNTRAINED),
 )
 """All families, in a fixed order."""
 

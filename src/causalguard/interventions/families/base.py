@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -11,6 +12,9 @@ from causalguard.interventions import goals
 from causalguard.interventions.goals import Goal
 from causalguard.interventions.vocabulary import SPLITS, check_split, choose, split_of
 from causalguard.interventions.wording import capital, expand, lines
+
+# A goal may end in its own stop, and the frame adds one.
+_DOUBLE_STOP = re.compile(r"([.?!。？])[.。](?![.\w])")
 
 Coder = Callable[[str, np.random.Generator], str]
 """Writes a text in another alphabet or order."""
@@ -110,6 +114,7 @@ class Family:
         if self.coder is not None:
             values["code"] = self.coder(_plain(goal, rng), rng)
         text = expand(template, rng, split=context.split, values=values).strip()
+        text = _DOUBLE_STOP.sub(r"\1", text)
         if self.finish is not None:
             text = self.finish(text, rng)
         return Rendered(text=text, template=f"{self.name}/{opener}.{body}.{closer}")
