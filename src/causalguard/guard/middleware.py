@@ -268,7 +268,7 @@ def _question(message: BaseMessage, output: ToolOutput, decision: Any) -> dict[s
 def _ask(pending: Pending) -> set[str]:
     """Interrupt the graph; when it is resumed, return the ids that may be shown."""
     flagged = [
-        {"id": key, **question["record"], "text": question["text"]}
+        {"id": key, "record": question["record"], "text": question["text"]}
         for key, question in pending.items()
     ]
     question = {"type": "causalguard", "flagged": flagged, "answers": [RELEASE, "withhold"]}
