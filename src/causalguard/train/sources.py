@@ -77,14 +77,14 @@ def _generated(
 ) -> tuple[list[Example], list[Example], list[Triplet]]:
     if data.generate is None:
         return [], [], []
-    from causalguard.interventions import engine
+    from causalguard.interventions import parallel
 
     g = data.generate
     say(f"generating {g.n_sets} matched sets (seed {g.seed}) ...")
-    sets = list(engine.generate(g.n_sets, seed=g.seed, split="train", families=g.families))
+    sets = list(parallel.generate(g.n_sets, seed=g.seed, split="train", families=g.families))
     dev: Iterable[Triplet] = ()
     if g.dev_sets:
-        dev = engine.generate(g.dev_sets, seed=g.seed, split="dev", families=g.families)
+        dev = parallel.generate(g.dev_sets, seed=g.seed, split="dev", families=g.families)
     return from_triplets(sets, GENERATED), from_triplets(dev, GENERATED), sets
 
 
@@ -102,9 +102,9 @@ def load_calibration(config: TrainConfig) -> list[BenignOutput]:
     c = config.calibration
     sets: Iterable[Triplet] = ()
     if c.n_sets:
-        from causalguard.interventions import engine
+        from causalguard.interventions import parallel
 
-        sets = engine.generate(c.n_sets, seed=c.seed, split="calibration")
+        sets = parallel.generate(c.n_sets, seed=c.seed, split="calibration")
     made = [
         BenignOutput(output=e.output, cluster=e.cluster)
         for e in from_triplets(sets, "calibration")
