@@ -49,7 +49,7 @@ def command() -> None:
     "--seed", default=0, show_default=True, type=click.IntRange(0), help="Same seed, same file."
 )
 @click.option("--families", "families", default="", metavar="trained|held-out|all|NAME,...",
-              help="Attack families; see `guard-data families`. Default: trained, for audit all.")  # fmt: skip
+              help="See `guard-data families`. Default: trained, for audit all.")  # fmt: skip
 @click.option("--formats", default="", metavar="NAME,...", help=f"Of: {', '.join(FORMATS)}.")
 @click.option(
     "--lengths", default="", metavar="LEVEL,...", help=f"Characters, of: {', '.join(LENGTHS)}."

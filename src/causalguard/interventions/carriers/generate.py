@@ -20,7 +20,7 @@ from causalguard.interventions.carriers.prose_bank import Topic, foreign, genera
 from causalguard.interventions.carriers.scribe import Scribe
 from causalguard.interventions.carriers.values import make_field, pool_split_of
 
-_FOREIGN_SHARE = 0.1
+_FOREIGN_SHARE = 0.16
 _MAX_ROWS = 80
 _PROSE_WITH_ROWS = 0.6
 

@@ -1,5 +1,7 @@
 """The Scribe writes: sentences, paragraphs and field values, about one topic in one language."""
 
+import base64
+import codecs
 from collections.abc import Callable, Mapping
 
 from causalguard.interventions import vocabulary
@@ -136,11 +138,39 @@ def _person(scribe: Scribe) -> str:
     return f"{scribe.fill('first')} {scribe.fill('last')}"
 
 
+_WIDE = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
+_LEET = str.maketrans("aeiost", "431057")
+
+
+def _encoded(scribe: Scribe) -> str:
+    """Ordinary words in one of the codes that files, tokens and puzzles hold."""
+    words = scribe.say(
+        scribe.draw.pick(("the {thing}", "{first} and {last}", "see the {event}, {city}"))
+    )
+    raw = words.encode()
+    codes: tuple[Callable[[], str], ...] = (
+        lambda: base64.b64encode(raw).decode(),
+        lambda: base64.b64encode(raw).decode().rstrip("="),
+        lambda: raw.hex(" "),
+        raw.hex,
+        lambda: " ".join(f"{byte:08b}" for byte in raw),
+        lambda: "".join(f"%{byte:02X}" for byte in raw),
+        lambda: "".join(f"\\x{byte:02x}" for byte in raw),
+        lambda: codecs.encode(words, "rot13"),
+        lambda: " ".join(words.replace(" ", "")),
+        lambda: words.translate(_LEET),
+        lambda: words.translate(_WIDE),
+        lambda: scribe.draw.pick(("\u200b", "\u2060", "\u200d")).join(words),
+    )
+    return scribe.draw.pick(codes)()
+
+
 _REMEMBERED = frozenset({"person", "company", "city"})
 _FILLERS: Mapping[str, Callable[[Scribe], str]] = {
     "person": _person,
     "company": _company,
     "city": lambda scribe: scribe.draw.pick(vocabulary.pool("city", scribe.pool_split)),
+    "encoded": _encoded,
     "date": _date,
     "time": _time,
     "amount": _amount,
