@@ -147,12 +147,14 @@ def _miss(report: Report) -> str:
         found = miss.next_family
         next_text = (
             f"Next unseen family: at most {percent(found.high)} with {percent(found.confidence)} "
-            f"confidence, from {found.families} held-out families. {found.assumption}."
+            f"confidence, from {found.families} held-out families. Assumption: {found.assumption}."
         )
     return (
         _table(RATE_HEAD, [_rate(miss.overall), *map(_rate, miss.groups)])
         + _figure(plot, "By family: estimate (dot) and upper bound (bar); all bounds hold together")
+        + "<details><summary>Families, one by one</summary>"
         + _table((*RATE_HEAD, "covered (Holm)", "held out"), families)
+        + "</details>"
         + f"<p>epsilon_causal = {percent(miss.epsilon_causal)}: with the stated confidence no "
         f"family's miss rate is above it.</p><p>{escape(next_text)}</p>"
     )
@@ -200,31 +202,23 @@ def _tests(tests: Iterable[Test]) -> str:
             test.id,
             test.claim,
             test.null,
-            test.method,
-            test.guarantee,
+            f"{test.method} ({test.guarantee})",
             test.clusters,
-            _number(test.p_value),
-            _number(test.p_holm),
+            _p_value(test),
             _number(test.effect),
             _number(test.bound),
             test.note,
         ]
         for test in tests
     ]
-    head = (
-        "",
-        "claim",
-        "null hypothesis",
-        "method",
-        "guarantee",
-        "clusters",
-        "p",
-        "p (Holm)",
-        "effect",
-        "bound",
-        "note",
-    )
+    head = ("", "claim", "null hypothesis", "method", "clusters", "p", "effect", "bound", "note")
     return _table(head, rows)
+
+
+def _p_value(test: Test) -> str:
+    if test.p_value is None:
+        return ""
+    return f"{_number(test.p_value)} (Holm {_number(test.p_holm)})"
 
 
 def _nuisances(gaps: Iterable[Gap]) -> str:

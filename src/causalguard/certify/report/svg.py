@@ -142,7 +142,7 @@ def curve(points: Sequence[CurvePoint], title: str) -> str:
     """Miss rate (line) and mean risk (dashed) of injected texts over the levels."""
     if not points:
         return ""
-    body = _frame("", "share", 1.0)[:4]
+    body = _frame("", "", 1.0)[:4]
     step = (WIDTH - 110) / max(1, len(points) - 1)
     xs = [90 + step * index for index in range(len(points))]
     if len(points) == 1:
@@ -157,7 +157,9 @@ def curve(points: Sequence[CurvePoint], title: str) -> str:
         body += [_circle(x, y, 3) for x, y in zip(xs, ys, strict=True)]
     for index, (x, point) in enumerate(zip(xs, points, strict=True)):
         y = 236 + 14 * (index % 2)
-        body.append(_text(x, y, f"{_shorten(point.level, 20)} ({point.rows})", "middle", "small"))
+        anchor = "start" if index == 0 else "end" if index == len(points) - 1 else "middle"
+        label = f"{_shorten(point.level, 20)} ({point.rows})"
+        body.append(_text(x, y, label, "middle" if len(points) == 1 else anchor, "small"))
     body.append(
         _text(90, 272, "solid: miss rate; dashed: mean risk (injected texts)", kind="small")
     )
