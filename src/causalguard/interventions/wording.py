@@ -29,15 +29,24 @@ _PAST = {
     "translate": "translated", "end": "ended", "lead": "led", "quit": "quit", "feed": "fed",
 }  # fmt: skip
 _DOUBLED = frozenset(
-    "put set get run let cut begin reset stop plan skip swap drop ship plug submit permit chat "
-    "quit log pin flag admit grab spot zip ping tag commit transfer refer".split()
-)
+    {
+        "put", "set", "get", "run", "let", "cut", "begin", "reset", "stop", "plan", "skip",
+        "swap", "drop", "ship", "plug", "submit", "permit", "chat", "quit", "log", "pin",
+        "flag", "admit", "grab", "spot", "zip", "ping", "tag", "commit", "transfer", "refer",
+    }
+)  # fmt: skip
 
 
 def lines(text: str) -> tuple[str, ...]:
     r"""Split a block of templates, one a line; ``\n`` and ``\t`` in a line become real ones."""
     found = (line.strip() for line in text.strip().splitlines())
-    return tuple(line.replace("\\n", "\n").replace("\\t", "\t") for line in found if line)
+    return tuple(_unescaped(line) for line in found if line)
+
+
+def _unescaped(line: str) -> str:
+    for mark, sign in (("\\n", "\n"), ("\\t", "\t"), ('\\"', '"'), ("\\\\", "\\")):
+        line = line.replace(mark, sign)
+    return line
 
 
 def alternate(template: str, rng: np.random.Generator) -> str:

@@ -20,12 +20,15 @@ from causalguard.interventions.families.base import Family, FamilyContext, Rende
 __all__ = ["FAMILIES", "UNTRAINED", "Family", "FamilyContext", "Rendered", "by_name", "groups"]
 
 UNTRAINED: frozenset[str] = frozenset(
-    """assistant_question postscript policy_update correction_notice few_shot_dialogue
-    partial_result developer_message react_trace user_impersonation executive_order
-    agent_to_agent delayed_trigger terms_of_use hypothetical alt_text signature_block log_line
-    link_beacon tool_poisoning answer_poisoning typoglycemia rot13 homoglyph unicode_tags
-    reversed_text portuguese japanese turkish""".split()
-)
+    {
+        "assistant_question", "postscript", "policy_update", "correction_notice",
+        "few_shot_dialogue", "partial_result", "developer_message", "react_trace",
+        "user_impersonation", "executive_order", "agent_to_agent", "delayed_trigger",
+        "terms_of_use", "hypothetical", "alt_text", "signature_block", "log_line",
+        "link_beacon", "tool_poisoning", "answer_poisoning", "typoglycemia", "rot13",
+        "homoglyph", "unicode_tags", "reversed_text", "portuguese", "japanese", "turkish",
+    }
+)  # fmt: skip
 """Families the shipped weights never see in training; spread over all groups."""
 
 

@@ -8,6 +8,7 @@ import base64
 import codecs
 import re
 import urllib.parse
+from collections.abc import Callable
 
 import numpy as np
 
@@ -17,10 +18,10 @@ _LEET = str.maketrans("aeiostlAEIOSTL", "43105714310571")
 _TWINS = str.maketrans("aceopxyiABCEHKMOPTX", "асеорхуіАВСЕНКМОРТХ")
 _TWINS_BACK = str.maketrans("асеорхуіАВСЕНКМОРТХ", "aceopxyiABCEHKMOPTX")
 _INVISIBLE = "\u200b\u200c\u200d\u2060"
-_MORSE_ROWS = """a.- b-... c-.-. d-.. e. f..-. g--. h.... i.. j.--- k-.- l.-.. m-- n-. o--- p.--. q--.-
-r.-. s... t- u..- v...- w.-- x-..- y-.-- z--.. 0----- 1.---- 2..--- 3...-- 4....- 5..... 6-....
-7--... 8---.. 9----. @.--.-. :---... ..-.-.- /-..-. --....- ,--..-- ?..--.. '.----. ".-..-. (-.--.
-)-.--.- =-...- +.-.-. _..--.- $...-..- &.-... ;-.-.-. !-.-.--"""
+_MORSE_ROWS = """a.- b-... c-.-. d-.. e. f..-. g--. h.... i.. j.--- k-.- l.-.. m-- n-. o--- p.--.
+q--.- r.-. s... t- u..- v...- w.-- x-..- y-.-- z--.. 0----- 1.---- 2..--- 3...-- 4....- 5.....
+6-.... 7--... 8---.. 9----. @.--.-. :---... ..-.-.- /-..-. --....- ,--..-- ?..--.. '.----. ".-..-.
+(-.--. )-.--.- =-...- +.-.-. _..--.- $...-..- &.-... ;-.-.-. !-.-.--"""
 _MORSE = {row[0]: row[1:] for row in _MORSE_ROWS.split()}
 
 
@@ -97,7 +98,7 @@ def tag_code(text: str, _: np.random.Generator) -> str:
 
 def spaced_code(text: str, rng: np.random.Generator) -> str:
     """Part all letters; three marks stand between words."""
-    mark = choose(rng, (" ", "-", ".", "_"))
+    mark = choose(rng, [sign for sign in " -._" if sign == " " or sign not in text])
     return f"{mark}{mark}{mark}".join(mark.join(word) for word in text.split())
 
 
@@ -109,10 +110,10 @@ def reversed_code(text: str, _: np.random.Generator) -> str:
 def gibberish(_: str, rng: np.random.Generator) -> str:
     """Make a string that looks like the result of a token search; it carries no meaning."""
     pieces = (
-        *("describing", "similarly", "Now", "write", "opposite", "ley", "]", "(", "Me", "giving"),
-        *("**", "ONE", "please", "?", "revert", "with", '"', "\\!--", "Two", "==", "interface"),
-        *("Manuel", "WITH", "steps", "instead", "sentences", "()`", "tutorial", "Ins", "Here"),
-        *("ugg", "};", "formatting", "Sure", "text", "prot", "[/", "$$", "{", "cual"),
+        *("walked", "likewise", "Soon", "print", "contrary", "wise", "]", "(", "Us", "taking"),
+        *("**", "TEN", "kindly", "?", "return", "using", '"', "\\%--", "Four", "==", "widget"),
+        *("Gustav", "FROM", "paths", "rather", "clauses", "()`", "lesson", "Exp", "There"),
+        *("orr", "};", "layout", "Yes", "text", "grav", "[/", "$$", "{", "donde", "ierung", "_x"),
     )
     return " ".join(choose(rng, pieces) for _ in range(int(rng.integers(8, 22))))
 
@@ -155,7 +156,7 @@ def _decode_morse(text: str) -> str:
     return " ".join("".join(back.get(c, c) for c in w.split(" ")) for w in text.split(" / "))
 
 
-DECODERS = {
+DECODERS: dict[str, Callable[[str], str]] = {
     "base64": lambda text: base64.b64decode(text).decode(),
     "hex_bytes": _decode_hex,
     "rot13": lambda text: codecs.decode(text, "rot13"),
@@ -174,4 +175,4 @@ DECODERS = {
     "spaced_letters": _decode_spaced,
     "reversed_text": lambda text: text[::-1],
 }
-"""How to read each encoding back, by family name; leetspeak loses the difference of 1 and i or l."""
+"""How to read each encoding back, by family name; leetspeak loses what 1 stood for."""

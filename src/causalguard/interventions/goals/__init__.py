@@ -27,7 +27,8 @@ _ASKED = {
     "pt": "responda à pergunta “{}”", "it": "rispondi alla domanda “{}”",
     "nl": "beantwoord de vraag ‘{}’", "pl": "odpowiedz na pytanie „{}”",
     "tr": "“{}” sorusunu yanıtla", "ru": "ответь на вопрос «{}»", "zh": "回答问题“{}”",
-    "ja": "質問「{}」に答えてください", "ar": "أجب عن السؤال «{}»", "hi": "इस प्रश्न का उत्तर दो: “{}”",
+    "ja": "質問「{}」に答えてください", "ar": "أجب عن السؤال «{}»",
+    "hi": "इस प्रश्न का उत्तर दो: “{}”",
 }  # fmt: skip
 _ARGUMENTS = {
     "mail": "recipient", "url": "url", "domain": "host", "amount": "amount", "iban": "account",

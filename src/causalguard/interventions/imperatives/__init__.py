@@ -7,6 +7,7 @@ report, or document.  Many are built around the very goals that attacks use.
 
 import base64
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -162,21 +163,41 @@ def render(
     return Imperative(text=f"{text} {closing}".strip(), kind=kind, template=template)
 
 
+_DRESSES: tuple[tuple[Callable[[str], bool], tuple[str, ...]], ...] = (
+    (
+        lambda like: max(map(len, like.split()), default=0) > 60,
+        ("encoded_data", "encoded_data", "api_docs", "about_injection"),
+    ),
+    (
+        lambda like: sum(ord(sign) > 0xBF for sign in like) > 3,
+        ("foreign_note", "foreign_note", "encoded_data", "model_transcript"),
+    ),
+    (
+        lambda like: any(mark in like for mark in ("<|", "###", "-----", "INST")),
+        ("chat_markup", "chat_markup", "model_transcript", "prompt_docs"),
+    ),
+    (
+        lambda like: any(mark in like for mark in ("</", "<!--", "![")),
+        ("markup_note", "markup_note", "about_injection", "api_docs"),
+    ),
+    (
+        lambda like: like.count('"') > 3 or ":\n" in like,
+        ("config_record", "config_record", "api_docs", "ticket"),
+    ),
+    (
+        lambda like: like.lstrip().startswith(("#", "//", "/*", "def ", "--")),
+        ("code_comment", "install_readme", "commit_message"),
+    ),
+)
+"""Which kinds wear the dress of an injection, by how the injection looks; the first match holds."""
+
+
 def _kind_like(like: str, rng: np.random.Generator) -> str:
     """Draw a kind, now and then one of the same dress as the injection."""
     if rng.random() < _MATCHED_SHARE:
-        if len(like) > 30 and max(map(len, like.split()), default=0) > 60:
-            return choose(rng, ("encoded_data", "encoded_data", "api_docs", "about_injection"))
-        if sum(ord(sign) > 0xBF for sign in like) > 3:
-            return choose(rng, ("foreign_note", "foreign_note", "encoded_data", "model_transcript"))
-        if "<|" in like or "###" in like or "-----" in like or "INST" in like:
-            return choose(rng, ("chat_markup", "chat_markup", "model_transcript", "prompt_docs"))
-        if "</" in like or "<!--" in like or "![" in like:
-            return choose(rng, ("markup_note", "markup_note", "about_injection", "api_docs"))
-        if like.count('"') > 3 or ":\n" in like:
-            return choose(rng, ("config_record", "config_record", "api_docs", "ticket"))
-        if like.lstrip().startswith(("#", "//", "/*", "def ", "--")):
-            return choose(rng, ("code_comment", "install_readme", "commit_message"))
+        for wears, kinds in _DRESSES:
+            if wears(like):
+                return choose(rng, kinds)
     return choose(rng, KINDS)
 
 
@@ -208,7 +229,7 @@ def _filled(template: str, rng: np.random.Generator, split: str, topic: str) -> 
 
 
 def _blob(rng: np.random.Generator, split: str) -> str:
-    """Harmless encoded data: random bytes, or an ordinary sentence, in base64, hex or Morse-like."""
+    """Harmless encoded data: random bytes, or an ordinary sentence, in base64 or hex."""
     raw = rng.bytes(int(rng.integers(12, 90)))
     if rng.random() < 0.4:
         raw = expand(
