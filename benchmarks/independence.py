@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import designs
+import independence_report
 import numpy as np
 import peer_tests
 from scipy import stats
@@ -191,7 +192,60 @@ def single(what: str, n: int) -> dict[str, Any]:
     return {"cpu_s": seconds, "extra_mib": extra, "scaled": peer_tests.SCALE.get(what, 1.0)}
 
 
-SECTIONS = {"level": level, "power": power, "conditional": conditional, "time": timing}
+class TorchOps:
+    """The products of the kernel forms on an accelerator, through PyTorch."""
+
+    def __init__(self, device: str) -> None:
+        import torch
+
+        self.torch, self.device = torch, device
+
+    def put(self, array: Any) -> Any:
+        return self.torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+    def get(self, array: Any) -> Any:
+        return array.double().cpu().numpy()
+
+    def exp(self, array: Any) -> Any:
+        return array.exp_()
+
+    def dots(self, a: Any, b: Any) -> Any:
+        return (a * b).sum(0)
+
+
+def accelerator(options: argparse.Namespace, _: dict[str, Any]) -> dict[str, Any]:
+    """All kernels, block by block, at 50,000 rows on a GPU; and agreement with the host."""
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    ops = TorchOps(device)
+
+    def run(n: int, **extra: Any) -> tuple[float, float]:
+        sample = designs.make("D32-flip", n, 0)
+        started = time.perf_counter()
+        result = independence_test(
+            sample.R, sample.x, strata=sample.z, rng=np.random.default_rng(0),
+            permutations=1000, path="kernel", **extra,
+        )  # fmt: skip
+        return time.perf_counter() - started, result.statistic
+
+    run(1000, ops=ops)
+    agreement = abs(run(1000, ops=ops)[1] - run(1000)[1])
+    rows = []
+    for n in (5000, 10_000, 50_000)[: 1 if options.quick else 3]:
+        seconds, statistic = run(n, ops=ops)
+        rows.append({"n": n, "wall_s": seconds, "statistic": statistic})
+    name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
+    return {"device": name, "torch": torch.__version__, "difference": agreement, "rows": rows}
+
+
+SECTIONS = {
+    "level": level,
+    "power": power,
+    "conditional": conditional,
+    "time": timing,
+    "gpu": accelerator,
+}
 
 
 def hardware() -> str:
@@ -207,7 +261,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="few sets; writes nothing")
     parser.add_argument("--peers", action="store_true", help="also run the installed peers")
-    parser.add_argument("--only", default="level,power,conditional,time")
+    parser.add_argument("--only", default="level,power,conditional,time", help="also: gpu")
     parser.add_argument("--designs", help="of the level section only; others are kept")
     parser.add_argument("--single", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -234,6 +288,7 @@ def main() -> None:
             results[name] = section
             RESULTS.mkdir(exist_ok=True)
             path.write_text(json.dumps(results, indent=1) + "\n")
+            (RESULTS / "independence.md").write_text(independence_report.markdown(results))
 
 
 if __name__ == "__main__":

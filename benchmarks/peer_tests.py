@@ -32,7 +32,7 @@ def _x(sample: Sample) -> np.ndarray[Any, Any]:
 def kci(sample: Sample, seed: int) -> float:
     from causallearn.utils.KCI.KCI import KCI_CInd, KCI_UInd
 
-    np.random.seed(seed)  # the peer draws from the global state
+    np.random.seed(seed)  # noqa: NPY002 - the peer draws from the global state
     z = _condition(sample)
     if z is None:
         return float(KCI_UInd().compute_pvalue(sample.R, _x(sample))[0])
@@ -42,7 +42,7 @@ def kci(sample: Sample, seed: int) -> float:
 def kci_median(sample: Sample, seed: int) -> float:
     from causallearn.utils.KCI.KCI import KCI_UInd
 
-    np.random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002
     test = KCI_UInd(est_width="median")
     return float(test.compute_pvalue(sample.R, _x(sample))[0])
 
@@ -50,7 +50,7 @@ def kci_median(sample: Sample, seed: int) -> float:
 def rcit(sample: Sample, seed: int, *, full: bool = True) -> float:
     from causallearn.utils.RCIT.RCIT import RCIT, RIT
 
-    np.random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002
     z = _condition(sample)
     if z is None:
         return float(np.ravel(RIT().compute_pvalue(sample.R, _x(sample))[0])[0])

@@ -27,23 +27,33 @@ def encode(x: npt.NDArray[np.generic], kind: XKind) -> dict[str, FloatArray]:
     Raises:
         ValueError: values that are not finite, one value only, too many classes.
     """
-    numeric = np.issubdtype(x.dtype, np.number) or x.dtype == np.bool_
-    if numeric and not np.isfinite(x.astype(np.float64)).all():
-        raise ValueError("x: values are not finite; drop or impute those rows first")
+    check_finite(x)
     distinct = len(np.unique(x, axis=0))
     if distinct < 2:
         raise ValueError("x: all values are equal, there is nothing to test")
     if kind == "continuous" or (
         kind == "auto" and np.issubdtype(x.dtype, np.floating) and (x.ndim == 2 or distinct > 2)
     ):
-        if not numeric:
+        if not _numeric(x):
             raise ValueError(f"x: numbers are needed for a continuous x, got {x.dtype}")
         return _continuous(x.astype(np.float64).reshape(len(x), -1))
     if x.ndim != 1:
         raise ValueError(f"x: one label per row is needed, got shape {x.shape}")
     if distinct > MAX_CLASSES:
-        raise ValueError(f"x: {distinct} classes, at most {MAX_CLASSES}; group them first")
+        raise ValueError(
+            f"x: {distinct} classes, at most {MAX_CLASSES}; group them, or give kind='continuous'"
+        )
     return _delta(np.unique(x, return_inverse=True)[1], distinct)
+
+
+def _numeric(x: npt.NDArray[np.generic]) -> bool:
+    return np.issubdtype(x.dtype, np.number) or x.dtype == np.bool_
+
+
+def check_finite(x: npt.NDArray[np.generic]) -> None:
+    """Raise ValueError when x holds numbers that are not finite."""
+    if _numeric(x) and not np.isfinite(x.astype(np.float64)).all():
+        raise ValueError("x: values are not finite; drop or impute those rows first")
 
 
 def _delta(index: npt.NDArray[np.intp], classes: int) -> dict[str, FloatArray]:

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from causalguard.certify.independence.bank import Bank, make_bank, make_feature_bank
-from causalguard.certify.independence.encode import XKind, encode
+from causalguard.certify.independence.encode import XKind, check_finite, encode
 from causalguard.certify.independence.forms import ArrayOps, HostOps
 from causalguard.certify.independence.fuse import fuse, p_value, standardise
 from causalguard.certify.independence.labels import (
@@ -167,6 +167,7 @@ def _prepare(
     for name, rows in (("x", values), ("strata", strata), ("clusters", clusters)):
         if rows is not None and len(rows) != n:
             raise ValueError(f"{name}: {len(rows)} rows where R has {n}")
+    check_finite(values)
     strata_codes: IntArray = np.zeros(n, np.int64) if strata is None else codes(strata, "strata")
     cluster_codes = None if clusters is None else codes(clusters, "clusters")
     units = make_units(strata_codes, cluster_codes)

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from causalguard.certify.independence.bank import Bank, make_bank
+from causalguard.certify.independence.bank import Bank, make_bank, make_feature_bank
 from causalguard.certify.independence.forms import HostOps, Single
 from causalguard.certify.independence.fuse import fuse, p_value, standardise
 from causalguard.certify.independence.result import TestResult
@@ -27,6 +27,8 @@ Alternative = Literal["greater", "less", "two-sided"]
 ENUMERATE_UP_TO = 14
 """Clusters up to which all 2^u sign flips are counted instead of drawn."""
 CHUNK_BYTES = 24 << 20
+FEATURES_FROM = 10_000
+"""Stacked rows from which random features stand for the Gaussian kernels."""
 
 
 def sign_flip_test(
@@ -113,7 +115,7 @@ def paired_test(
         raise ValueError("permutations: at least 1 is needed")
     index = _clusters(clusters, len(a))
     weight = (1.0 / np.bincount(index)[index]).astype(np.float32)
-    banks = _banks(a, b)
+    banks = _banks(a, b, rng)
     table = _swap_tables(banks, index, weight, permutations, rng)
     fused, scaled = fuse(table), standardise(table)
     names = [f"{group} {name}" for group, bank in banks.items() for name in bank.names()]
@@ -152,15 +154,15 @@ def _signs(rng: np.random.Generator, units: int, size: int) -> FloatArray:
     return np.asarray(1.0 - 2.0 * rng.integers(0, 2, size=(size, units), dtype=np.int8))
 
 
-def _banks(a: FloatArray, b: FloatArray) -> dict[str, Bank]:
+def _banks(a: FloatArray, b: FloatArray, rng: np.random.Generator) -> dict[str, Bank]:
     """Members as they are, stacked; and half differences, which a swap turns about."""
     pooled = np.concatenate([a, b])
     half = (a - b) / 2
     everything = np.array([0, 2 * len(a)])
-    return {
-        "members": make_bank(pooled, everything),
-        "differences": make_bank(np.concatenate([half, -half]), everything),
-    }
+    groups = {"members": pooled, "differences": np.concatenate([half, -half])}
+    if len(pooled) >= FEATURES_FROM:
+        return {k: make_feature_bank(v, everything, rng=rng) for k, v in groups.items()}
+    return {k: make_bank(v, everything) for k, v in groups.items()}
 
 
 def _swap_tables(
