@@ -115,9 +115,9 @@ def choose_families(wanted: str | Sequence[str]) -> tuple[Family, ...]:
         ValueError: a name is unknown, or nothing is left.
 
     """
-    if wanted == "all":
+    if isinstance(wanted, str) and wanted == "all":
         return tuple(FAMILIES)
-    if wanted in {"trained", "held-out"}:
+    if isinstance(wanted, str) and wanted in {"trained", "held-out"}:
         return tuple(family for family in FAMILIES if family.trained == (wanted == "trained"))
     names = [wanted] if isinstance(wanted, str) else list(wanted)
     known = {family.name: family for family in FAMILIES}

@@ -27,7 +27,7 @@ _MAX_CHARACTERS = 20_000
 _SKIPPED = frozenset({".gz", ".zip", ".png", ".jpg", ".jpeg", ".pdf", ".safetensors", ".bin"})
 _CODE = frozenset({".py", ".sh", ".toml", ".ini", ".cfg", ".yaml", ".yml", ".rb", ".r"})
 _SLASHES = frozenset({".js", ".ts", ".go", ".c", ".h", ".java", ".rs", ".cpp", ".css"})
-_JSON_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"(?!\s*:)')
+_JSON_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"(\s*:)?')
 _SENTENCE_END = re.compile(r"(?<=[.!?。])(?=\s|$)|(?<=\S)(?=\n)")
 
 
@@ -223,9 +223,9 @@ def _in_json(text: str) -> list[Point]:
     found = []
     for match in _JSON_STRING.finditer(text):
         # Only prose: an identifier or a date that grew a sentence would be a cue by itself.
-        if " " in match[1] and len(match[1]) > 10:
+        if not match[2] and " " in match[1] and len(match[1]) > 10:
             lead = "\\n" if match.start() % 3 == 0 else " "
-            found.append(Point(at=match.end() - 1, lead=lead, tail="", escape=escape))
+            found.append(Point(at=match.end(1), lead=lead, tail="", escape=escape))
     return found
 
 

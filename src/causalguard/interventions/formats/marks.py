@@ -86,13 +86,13 @@ def wrap(text: str, width: int, indent: str = "") -> str:
         return text
     out, column = [], 0
     resume = 0
-    begin, end = (OPEN, CLOSE) if OPEN in text else (START, END)
+    begin = OPEN if OPEN in text else START
     for piece in segments(text):
         if _MARKS.fullmatch(piece or ""):
-            # What follows the cut goes on from the column in which the cut began.
+            # What follows goes on from the column in which the cut began, whatever the payload.
             if piece == begin:
                 resume = column
-            elif piece == end:
+            elif piece in {END, CLOSE}:
                 column = resume
             out.append(piece)
             continue
