@@ -75,7 +75,9 @@ def median_only(permutations: int) -> Test:
         units, features = _prepare(sample.R, sample.x, sample.z, None, "auto")
         bank: Bank = make_bank(sample.R[units.order], units.row_bounds)
         tables = permutation_tables({"R": bank}, features, units, permutations, rng=rng)
-        return p_value(tables["R"][0])
+        names = [(x, r) for x in features for r in bank.names()]
+        wanted = ("delta" if "delta" in features else "gauss", "gauss*1 pooled")
+        return p_value(tables["R"][names.index(wanted)])
 
     return test
 
