@@ -71,7 +71,17 @@ def test_own_carriers_are_used(tmp_path: Path) -> None:
     folder.mkdir()
     rows = [
         {"text": f"{word} arrived at noon. {word} was late.", "task": "When?", "tool": "t"}
-        for word in ["apples", "pears", "plums", "cherries", "figs", "dates", "nuts", "beans", "corn", "rice"]
+        for word in (
+            "apples",
+            "pears",
+            "plums",
+            "cherries",
+            "figs",
+            "dates",
+            "nuts",
+            "beans",
+            "rice",
+        )
     ]
     (folder / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     path = tmp_path / "out.jsonl"

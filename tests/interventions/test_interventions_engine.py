@@ -163,7 +163,7 @@ def test_formats_lengths_and_families_can_be_chosen() -> None:
 def test_wrong_arguments_are_refused_at_once(wrong: dict[str, object]) -> None:
     arguments: dict[str, object] = {"n_sets": 3, "seed": 0, "split": "train", **wrong}
     n_sets = arguments.pop("n_sets")
-    with pytest.raises(ValueError, match="use one of|see|must be"):
+    with pytest.raises(ValueError, match=r"use one of|see|must be"):
         engine.generate(n_sets, **arguments)  # type: ignore[arg-type]
 
 

@@ -3,7 +3,9 @@
 import gzip
 import html
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -126,7 +128,7 @@ def test_all_faulty_rows_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["x.docx", "x.json", "x.yaml"])
 def test_files_of_another_kind_are_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("{a: [")
-    with pytest.raises(InputError, match="unknown ending|cannot be parsed"):
+    with pytest.raises(InputError, match=r"unknown ending|cannot be parsed"):
         loaders.load_rows(tmp_path / name)
     with pytest.raises(InputError, match="no such file"):
         loaders.load_rows(tmp_path / "none.json")
@@ -176,20 +178,16 @@ def test_llmail_submissions_are_all_attacks(tmp_path: Path) -> None:
 
 
 def test_hub_sets_name_the_package_they_need(monkeypatch: pytest.MonkeyPatch) -> None:
-    def absent(name: str) -> Any:
-        raise ImportError(name)
-
-    monkeypatch.setattr(loaders.importlib, "import_module", absent)
+    monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(MissingError, match="pip install datasets"):
         loaders.load_hub("owner/name")
 
 
 def test_hub_rows_need_text_and_label(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Hub:
-        @staticmethod
-        def load_dataset(_name: str, split: str) -> list[dict[str, Any]]:
-            return [{"text": split, "label": 1}, {"text": "", "label": 0}]
+    def load_dataset(_name: str, split: str) -> list[dict[str, Any]]:
+        return [{"text": split, "label": 1}, {"text": "", "label": 0}]
 
-    monkeypatch.setattr(loaders.importlib, "import_module", lambda _name: Hub)
+    hub = SimpleNamespace(load_dataset=load_dataset)
+    monkeypatch.setitem(sys.modules, "datasets", hub)
     with pytest.raises(DataError, match="owner/name:2"):
         loaders.load_hub("owner/name")
