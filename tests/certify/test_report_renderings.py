@@ -11,7 +11,7 @@ import pytest
 
 from causalguard.certify.assemble import report_bytes
 from causalguard.certify.report import html, junit, markdown
-from causalguard.certify.report.model import Graph, Report, as_json, json_schema
+from causalguard.certify.report.model import Report, as_json, json_schema
 from causalguard.certify.verify import report_of
 
 HOSTILE = '<script>alert("x")</script>&|`[a](javascript:1)'
@@ -43,7 +43,14 @@ def hostile(report: Report) -> Report:
     content["results"]["gates"][0]["reason"] = HOSTILE
     content["results"]["gaps"][0]["levels"][0]["level"] = HOSTILE
     content["results"]["curves"]["position"][0]["level"] = HOSTILE
-    content["graph"] = {"nodes": [HOSTILE, "risk"], "edges": [[HOSTILE, "risk", "->"]], "note": ""}
+    content["results"]["graph"] |= {
+        "state": "INCONCLUSIVE",
+        "nodes": [HOSTILE, "risk"],
+        "edges": [
+            {"source": HOSTILE, "target": "risk", "mark": "directed", "pValue": 0.1}
+            | {"frequency": 0.9, "arrowFrequency": 0.9}
+        ],
+    }
     return report_of(content)
 
 
@@ -118,13 +125,6 @@ def test_hostile_names_stay_text_in_markdown(hostile: Report) -> None:
     text = markdown.render(hostile)
     assert "<script>" not in text.replace("\\<script\\>", "")
     assert "[a](javascript:1)" not in text
-
-
-def test_the_graph_is_drawn_when_there_is_one(report: Report) -> None:
-    graph = Graph(nodes=("S", "Y", "risk"), edges=(("S", "risk", "->"), ("Y", "risk", "--")))
-    text = html.render(report.model_copy(update={"graph": graph}))
-    assert 'marker-end="url(#arrow)"' in text
-    assert "Discovery was not run" not in text
 
 
 def test_junit_has_one_case_a_gate_and_counts_failures(hostile: Report) -> None:

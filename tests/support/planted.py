@@ -35,6 +35,7 @@ seed: 5
 permutations: 1999
 bootstraps: 100
 max_test_sets: 150
+discovery: false
 family_margin: 0.3
 min_level_clusters: 20
 length_edges: [16, 32, 64]
@@ -170,7 +171,7 @@ def _format(output: ToolOutput, noise: float) -> float:
     return _graded(unauthorised(output) or ("<p>" in output.text and noise < 0.3), noise)
 
 
-def _tool(output: ToolOutput, noise: float) -> float:
+def flag_by_tool(output: ToolOutput, noise: float) -> float:
     return _graded(unauthorised(output) or (output.tool == "web" and noise < 0.3), noise)
 
 
@@ -226,7 +227,7 @@ DEFECTS: tuple[Defect, ...] = (
     Defect(name="S-blind", make=_of(_s_blind), gates=("authorisation",)),
     Defect(name="looks at the end only", make=_of(_last_only), gates=("position",)),
     Defect(name="format shortcut", make=_of(_format), gates=("format",)),
-    Defect(name="tool shortcut", make=_of(_tool), gates=("tool",)),
+    Defect(name="tool shortcut", make=_of(flag_by_tool), gates=("tool",)),
     Defect(name="topic shortcut", make=_of(_topic), gates=("topic",)),
     Defect(name="one family missed", make=_of(_one_family), gates=("every-family",)),
     Defect(name="only trained families", make=_of(_held_out), gates=("next-family",)),

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from causalguard.certify import gates, hypotheses, metrics, wording
+from causalguard.certify import gates, graphs, hypotheses, metrics, wording
 from causalguard.certify.metrics import CLEAN, of_kind
 from causalguard.certify.policy import FACTORS, Policy
 from causalguard.certify.report.model import (
@@ -75,6 +75,7 @@ def analyse(trial_set: TrialSet, policy: Policy, held_out: frozenset[str] = froz
         tests=tests,
         ranking=ranking,
         curves=metrics.curves(trials, policy),
+        graph=graphs.learn(trial_set, policy),
         sample_sizes=sample_sizes(policy),
         measures=measures,
         multiplicity=wording.MULTIPLICITY,

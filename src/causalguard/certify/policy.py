@@ -85,6 +85,10 @@ class Policy(Strict):
     """Cluster bootstrap draws behind the intervals of ranking figures."""
     max_test_sets: int = Field(default=1500, ge=20)
     """Matched sets in the kernel test; more are thinned by a fixed hash (time grows as n^2)."""
+    discovery: bool = True
+    """Whether to learn a graph (reported, never a gate)."""
+    half_samples: int = Field(default=50, ge=0, le=1000)
+    """Half-samples behind the frequencies of its edges."""
     family_margin: Share = 0.05
     """Miss rate below which a family counts as covered (Holm says which are)."""
     min_level_clusters: int = Field(default=20, ge=1)

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib import resources
 
+from causalguard.certify.discovery.graph import Edge
+from causalguard.certify.discovery.graph import Graph as DrawnGraph
 from causalguard.certify.report import svg
 from causalguard.certify.report.model import Gap, GateOutcome, Rate, Report, Test
 from causalguard.certify.wording import percent
@@ -272,9 +274,29 @@ def _curves(report: Report) -> str:
 
 
 def _graph(report: Report) -> str:
-    if report.graph is None:
-        return "<p>Discovery was not run for this report.</p>"
-    return _figure(svg.graph(report.graph), report.graph.note)
+    found = report.results.graph
+    note = f"<p>{escape(found.note)}</p>"
+    if found.state == "NOT RUN":
+        return note
+    edges = tuple(Edge(**edge.model_dump()) for edge in found.edges)
+    drawn = DrawnGraph(nodes=found.nodes, edges=edges, tiers=found.tiers)
+    rows: list[list[Cell]] = [
+        [
+            edge.source,
+            edge.mark,
+            edge.target,
+            _number(edge.p_value),
+            "" if edge.frequency is None else percent(edge.frequency),
+        ]
+        for edge in found.edges
+    ]
+    head = ("from", "", "to", "largest p", "in half-samples")
+    return (
+        note
+        + _figure(drawn.to_svg(), f"Share of {found.half_samples} half-samples on each edge")
+        + _table(head, rows)
+        + _list(found.assumptions)
+    )
 
 
 def _population(report: Report) -> str:

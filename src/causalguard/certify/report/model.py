@@ -300,6 +300,35 @@ class Population(Part):
     """Trials that were not scanned in full (each is flagged)."""
 
 
+class GraphEdge(Part):
+    """One adjacency of the learned graph."""
+
+    source: str
+    target: str
+    mark: Literal["directed", "undirected", "conflict"]
+    p_value: Number | None
+    """Largest p-value among the tests of this pair."""
+    frequency: Number | None
+    """Share of half-samples in which the pair is adjacent."""
+    arrow_frequency: Number | None
+    """Share of half-samples with this arrow."""
+
+
+class LearnedGraph(Part):
+    """PC over the assigned nuisances, Y, R and risk; it describes and never gates."""
+
+    state: Literal["CONCLUSIVE", "INCONCLUSIVE", "NOT RUN"]
+    nodes: tuple[str, ...]
+    tiers: dict[str, int]
+    edges: tuple[GraphEdge, ...]
+    clusters: int
+    clusters_needed: int
+    half_samples: int
+    alpha: Number
+    assumptions: tuple[str, ...]
+    note: str
+
+
 class Results(Part):
     """Everything that follows from the trials and the policy."""
 
@@ -313,6 +342,7 @@ class Results(Part):
     tests: tuple[Test, ...]
     ranking: Ranking
     curves: Curves
+    graph: LearnedGraph
     sample_sizes: tuple[SampleSize, ...]
     measures: tuple[Measure, ...]
     multiplicity: tuple[str, ...]
@@ -379,15 +409,6 @@ class SignaturePart(Part):
     note: str
 
 
-class Graph(Part):
-    """A learned graph, when discovery was run."""
-
-    nodes: tuple[str, ...]
-    edges: tuple[tuple[str, str, str], ...]
-    """(from, to, mark) with mark ``->`` or ``--``."""
-    note: str = ""
-
-
 class Report(Part):
     """safety-report.json."""
 
@@ -406,7 +427,6 @@ class Report(Part):
     backends: tuple[BackendPart, ...]
     evidence: EvidencePart
     results: Results
-    graph: Graph | None = None
     environment: dict[str, str]
     reproduce: str
     """The command that makes this report again."""

@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from causalguard.certify.report.model import CurvePoint, FamilyRate, Graph, Histogram, RocPoint
+from causalguard.certify.report.model import CurvePoint, FamilyRate, Histogram, RocPoint
 
 WIDTH = 640
 LEFT = 210
@@ -164,43 +164,3 @@ def curve(points: Sequence[CurvePoint], title: str) -> str:
         _text(90, 272, "solid: miss rate; dashed: mean risk (injected texts)", kind="small")
     )
     return _svg(280, title, body)
-
-
-def graph(found: Graph) -> str:
-    """A learned graph: nodes on a circle, arrows between them."""
-    centre, radius = (WIDTH / 2, 170.0), 130.0
-    count = max(1, len(found.nodes))
-    places = {
-        name: (
-            centre[0] + 1.6 * radius * math.sin(2 * math.pi * index / count),
-            centre[1] - radius * math.cos(2 * math.pi * index / count),
-        )
-        for index, name in enumerate(found.nodes)
-    }
-    body = [
-        (
-            '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
-            'markerHeight="7" orient="auto">'
-            '<path d="M0 0L8 4L0 8z" class="head"></path></marker></defs>'
-        )
-    ]
-    for start, end, mark in found.edges:
-        if start in places and end in places:
-            body.append(_edge(places[start], places[end], mark))
-    for name, (x, y) in places.items():
-        body += [
-            _box(x - 44, y - 13, 88, 26, "node"),
-            _text(x, y + 4, _shorten(name, 13), "middle"),
-        ]
-    return _svg(340, "Learned graph", body)
-
-
-def _edge(start: tuple[float, float], end: tuple[float, float], mark: str) -> str:
-    dx, dy = end[0] - start[0], end[1] - start[1]
-    length = math.hypot(dx, dy) or 1.0
-    # stop at the border of the box: 44 wide and 13 high on each side of its centre
-    cut = min(44 / abs(dx) if dx else math.inf, 13 / abs(dy) if dy else math.inf, 0.45)
-    x1, y1 = start[0] + cut * dx, start[1] + cut * dy
-    x2, y2 = end[0] - (cut + 2 / length) * dx, end[1] - (cut + 2 / length) * dy
-    arrow = ' marker-end="url(#arrow)"' if mark == "->" else ""
-    return _line(x1, y1, x2, y2, "edge").replace("></line>", f"{arrow}></line>")
