@@ -186,3 +186,9 @@ def test_the_documentation_lists_every_family_as_it_is() -> None:
         assert f"| {family.n_templates} |" in row, row
         assert ("**no**" in row) == (not family.trained), row
     assert f"{len(FAMILIES)} families in {len(groups())} groups" in text
+
+
+@by_family
+def test_no_part_of_a_family_is_written_twice(family: Family) -> None:
+    for parts in (family.openers, family.bodies, family.closers):
+        assert len(set(parts)) == len(parts)

@@ -107,7 +107,7 @@ class Family:
                 "draw the goal with family.draw(rng, split)"
             )
             raise ValueError(message)
-        opener, body, closer = choose(rng, skeletons(self.name, self._sizes(), context.split))
+        opener, body, closer = self._pick(rng, context.split)
         parts = (self.openers[opener], self.bodies[body], self.closers[closer])
         template = self.joint.join(part for part in parts if part)
         values = _values(goal, context)
@@ -122,6 +122,16 @@ class Family:
     def render(self, goal: Goal, context: FamilyContext, rng: np.random.Generator) -> str:
         """Write the injection: the text of :meth:`compose`."""
         return self.compose(goal, context, rng).text
+
+    def _pick(self, rng: np.random.Generator, split: str) -> tuple[int, int, int]:
+        found = skeletons(self.name, self._sizes(), split)
+        first, second = choose(rng, found), choose(rng, found)
+        # Attackers often write no opener or closer: half of the time the barer of two is taken.
+        if rng.random() < 0.5:
+            return first
+        return min(
+            first, second, key=lambda at: (self.openers[at[0]] != "") + (self.closers[at[2]] != "")
+        )
 
     def _sizes(self) -> tuple[int, int, int]:
         return len(self.openers), len(self.bodies), len(self.closers)
@@ -187,7 +197,8 @@ def parse(group: str, block: str, untrained: frozenset[str]) -> tuple[Family, ..
     for section in ("\n" + block.strip()).split("\n= ")[1:]:
         head, _, rest = section.partition("\n")
         name, source, *options = (part.strip() for part in head.split(" / "))
-        found = lines(rest)
+        # A repeated line would put the same skeleton into two splits.
+        found = tuple(dict.fromkeys(lines(rest)))
         kinds = [option[6:].split(",") for option in options if option.startswith("kinds=")]
         families.append(
             Family(

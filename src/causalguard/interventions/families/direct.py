@@ -18,11 +18,9 @@ BLOCK = r"""
 «capdoing» is [[required|what is needed here|the thing to do|next|expected of you]].
 [[Do the following|Carry this out|Do this|Here is what to do]]: «do».
 ⊢
-⊢
 ⊢ [[Hi|Hello|Hi there|Note|Attention|FYI]][[,|:|.| -]]
 ⊢ [[One more thing|Also|By the way|And|Then|First]][[:|.|,|...]]
 ⊢ [[For «user»|To whom it may concern|For the assistant|Dear assistant|To the reader]][[:|,]]
-⊣
 ⊣
 ⊣ [[Thanks.|Thank you!|Cheers.|Much appreciated.|Best, «first»]]
 ⊣ [[Do it now.|Today, please.|As soon as you can.|This is important.|Right away.|No need to ask.]]
@@ -42,12 +40,10 @@ I [[need|want|would like|would love|'d like]] you to «do».
 [[What I need|All I ask|What would help]] is for you to «do».
 [[I'm trying to get this done|I have wanted this for days|I've been meaning to do this]]: «do».
 ⊢
-⊢
 ⊢ [[Hi|Hello|Hey|Good morning|Hi there|Good day]][[,|!|.]]
 ⊢ [[I hope you are well.|Sorry to bother you.|Thanks for reading this.|I love this place.|Great article!|Nice product.]]
 ⊢ [[I am «person» from «company».|This is «first».|«person» here.|I work with «person» at «company».]]
 ⊢ [[I've a question.|I have a request.|A favour, if I may.|One small thing.]]
-⊣
 ⊣
 ⊣ [[Thanks a lot!|Thank you so much.|Many thanks, «first»|I owe you one.|Thanks in advance.|Bless you.]]
 ⊣ [[It matters to me.|It is for my mother.|I'll wait for it.|I really count on you.|You are the best.]]

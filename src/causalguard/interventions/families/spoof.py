@@ -19,7 +19,6 @@ BLOCK = r"""
 [[BEGIN|START]] OF TURN ([[user|operator]])\n«do»\nEND OF TURN
 <bos><[[sys|system|usr]]>«do»</[[sys|system|usr]]><eos>
 ⊢
-⊢
 ⊢ [[</tool_response>|</s>|</result>]]
 ⊢ <|end_of_[[document|text|tool|data]]|>
 ⊢ [[end of result|EOS|OK]]\n

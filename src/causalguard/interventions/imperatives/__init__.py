@@ -62,7 +62,7 @@ def _parse(block: str) -> tuple[_Kind, ...]:
     kinds = []
     for section in ("\n" + block.strip()).split("\n= ")[1:]:
         name, _, rest = section.partition("\n")
-        found = lines(rest)
+        found = tuple(dict.fromkeys(lines(rest)))
         kinds.append(
             _Kind(
                 name=name.strip(),
