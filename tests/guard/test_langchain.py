@@ -30,7 +30,7 @@ from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap, Runn
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel
 
-from causalguard.errors import InjectionBlockedError, ScanError
+from causalguard.errors import CausalGuardError, InjectionBlockedError, ScanError
 from causalguard.guard.enforce import FAILED, UNREADABLE, WITHHELD, Enforcer
 from causalguard.guard.langchain import REFUSAL, CausalGuardLLM
 from causalguard.guard.policy import Policy
@@ -715,6 +715,21 @@ def test_a_shared_enforcer_brings_its_policy() -> None:
 def test_guard_and_model_directory_exclude_each_other(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not both"):
         CausalGuardLLM(inner=Witness(), guard=WordGuard(), model_dir=tmp_path)
+
+
+def test_a_directory_that_is_no_certified_model_is_refused_at_construction(tmp_path: Path) -> None:
+    with pytest.raises(CausalGuardError):
+        CausalGuardLLM(inner=Witness(), model_dir=tmp_path / "none")
+
+
+async def test_a_caller_may_stop_listening_at_any_chunk() -> None:
+    llm, _, _ = guarded(StreamingWitness(seen=[], calls=[]))
+    async for chunk in llm.astream(chat("good")):
+        assert chunk.text == "o"
+        break
+    for chunk in llm.stream(chat("good")):
+        assert chunk.text == "o"
+        break
 
 
 async def test_concurrent_calls_get_their_own_rulings(caplog: pytest.LogCaptureFixture) -> None:

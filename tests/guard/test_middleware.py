@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, TypedDict
+from uuid import UUID
 
 import pytest
 from langchain.agents import create_agent
 from langchain.agents.middleware import AgentMiddleware
 from langchain.agents.structured_output import ToolStrategy
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import (
     AIMessage,
@@ -226,6 +228,35 @@ async def test_wrapper_and_middleware_together_scan_once(mode: str) -> None:
     graph, _, guard = agent(good, evil, wrapped=True, system_prompt="Be kind.")
     await _run(graph, mode)
     assert sorted(guard.read) == ["good text", "so EVIL text"]
+
+
+class Listener(BaseCallbackHandler):
+    """Hears custom events."""
+
+    def __init__(self) -> None:
+        self.actions: list[str] = []
+
+    def on_custom_event(self, name: str, data: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        assert name == "causalguard.verdict"
+        self.actions.append(data["action"])
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+@pytest.mark.parametrize("wrapped", [False, True])
+async def test_each_output_sends_one_event(wrapped: bool, mode: str) -> None:
+    listener = Listener()
+    graph, _, _ = agent(good, evil, wrapped=wrapped)
+    await _run(graph, mode, config={"callbacks": [listener]})
+    assert sorted(listener.actions) == ["pass", "withhold"]
+
+
+async def test_the_wrapper_alone_sends_events_from_inside_an_agent() -> None:
+    llm = CausalGuardLLM(inner=Script(tools=["evil"], seen=[]), guard=WordGuard())
+    graph = create_agent(llm, [evil])
+    listener = Listener()
+    list(graph.stream(ASK, {"callbacks": [listener]}, stream_mode="messages"))
+    [m async for m in graph.astream(ASK, {"callbacks": [listener]}, stream_mode="messages")]
+    assert listener.actions == ["withhold"]
 
 
 def test_tools_get_the_system_prompt_and_all_human_turns() -> None:

@@ -12,7 +12,8 @@ calls in its place.  Use it together with ``CausalGuardMiddleware``.
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self, cast
@@ -360,13 +361,14 @@ class CausalGuardLLM(BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[AIMessageChunk]:
         """Stream; the input is scanned before the first chunk."""
-        chunks = super().astream(input, config, **kwargs)
-        with listening(self._callbacks(AsyncCallbackManager, config)):
-            first = await anext(chunks, None)
-        if first is not None:
-            yield first
-            async for chunk in chunks:
-                yield chunk
+        stream = cast("AsyncGenerator[AIMessageChunk]", super().astream(input, config, **kwargs))
+        async with aclosing(stream) as chunks:  # a caller may stop listening at any chunk
+            with listening(self._callbacks(AsyncCallbackManager, config)):
+                first = await anext(chunks, None)
+            if first is not None:
+                yield first
+                async for chunk in chunks:
+                    yield chunk
 
     def _callbacks(self, kind: Any, config: RunnableConfig | None) -> Any:
         given = (config or {}).get("callbacks")
