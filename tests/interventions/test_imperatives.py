@@ -63,24 +63,21 @@ def test_imperatives_are_as_long_as_the_attacks_they_match() -> None:
 
 
 def test_imperatives_share_trigger_words_with_attacks_more_than_by_chance() -> None:
-    words = re.compile(
-        r"\b(ignore|please|must|send|instructions?|system|assistant|open)\b", re.IGNORECASE
-    )
+    triggers = r"\b(ignore|please|must|send|instructions?|system|assistant|open)\b|@|//"
+    words = re.compile(triggers, re.IGNORECASE)
     rng = np.random.default_rng(5)
 
-    def shared(like_it: bool) -> float:
-        total = 0
-        for text in attacks(250):
-            found = imperative(
-                rng, like=text if like_it else "x" * len(text), topic="", split="train"
-            )
-            total += bool(
-                {*map(str.lower, words.findall(text))}
-                & {*map(str.lower, words.findall(found.text))}
-            )
-        return total
+    def share(like_it: bool) -> float:
+        hits = []
+        for text in attacks(300):
+            like = text if like_it else "x" * len(text)
+            found = imperative(rng, like=like, topic="", split="train").text
+            wanted = set(words.findall(text.lower()))
+            if wanted:
+                hits.append(bool(wanted & set(words.findall(found.lower()))))
+        return float(np.mean(hits))
 
-    assert shared(True) > shared(False)
+    assert share(True) > share(False) + 0.2
 
 
 def test_all_kinds_are_used() -> None:

@@ -8,7 +8,7 @@ report, or document.  Many are built around the very goals that attacks use.
 import base64
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -18,12 +18,14 @@ from causalguard.interventions.imperatives.markup import MARKUP
 from causalguard.interventions.imperatives.offices import OFFICES
 from causalguard.interventions.imperatives.people import PEOPLE
 from causalguard.interventions.imperatives.software import SOFTWARE
+from causalguard.interventions.imperatives.triggers import TRIGGERED
 from causalguard.interventions.vocabulary import check_split, choose
 from causalguard.interventions.wording import capital, expand, lines
 
 __all__ = ["KINDS", "Imperative", "imperative", "render", "skeleton_count"]
 
-_CANDIDATES = 5
+_CANDIDATES = 6
+_TRIGGERED_SHARE = 0.5
 _MATCHED_SHARE = 0.4
 _MOST_SENTENCES = 12
 _TRIGGERS = re.compile(
@@ -115,17 +117,30 @@ def imperative(rng: np.random.Generator, *, like: str, topic: str, split: str) -
     best, best_fit = None, -np.inf
     for _ in range(_CANDIDATES):
         kind = _kind_like(like, rng)
-        found = render(kind, rng, split=split, topic=topic, length=len(like))
+        extra = _triggered(wanted, rng, split) if len(like) >= 60 else ""
+        length = max(len(like) - len(extra), 1) if like else 0
+        found = render(kind, rng, split=split, topic=topic, length=length)
+        if extra:
+            parts = [found.text, extra] if rng.random() < 0.5 else [extra, found.text]
+            found = replace(found, text=choose(rng, (" ", " ", "\n")).join(parts))
         shared = {match.group().lower() for match in _TRIGGERS.finditer(found.text)} & wanted
         ratio = abs(np.log((len(found.text) + 10) / (len(like) + 10))) if like else 0.0
         # The noise keeps any kind from being chosen always for the same attack.
-        fit = 0.5 * len(shared) - 1.5 * ratio + float(rng.gumbel())
+        fit = 0.8 * len(shared) - 1.5 * ratio + float(rng.gumbel())
         if fit > best_fit:
             best, best_fit = found, fit
     if best is None:
         message = "no candidate was rendered: _CANDIDATES must be >= 1"
         raise RuntimeError(message)
     return best
+
+
+def _triggered(wanted: set[str], rng: np.random.Generator, split: str) -> str:
+    """An ordinary sentence with one of the trigger words of the injection, now and then."""
+    known = sorted(wanted & TRIGGERED.keys())
+    if not known or rng.random() >= _TRIGGERED_SHARE:
+        return ""
+    return _filled(choose(rng, TRIGGERED[choose(rng, known)]), rng, split, "")
 
 
 def render(
