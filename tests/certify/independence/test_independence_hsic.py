@@ -184,6 +184,19 @@ def test_the_pivoted_factor_never_exceeds_its_kernel(seed: int, rank: int) -> No
         assert factor @ factor.T == pytest.approx(kernel, abs=1e-3)
 
 
+@settings(max_examples=10)
+@given(seed=st.integers(0, 1000), d=st.integers(1, 4))
+def test_the_kernel_of_x_does_not_depend_on_the_order_of_the_rows(seed: int, d: int) -> None:
+    # otherwise it would differ between permutations, and the p-value would not be exact
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((2500, d))
+    order = rng.permutation(2500)
+    first, second = encode(x, "continuous"), encode(x[order], "continuous")
+    assert first.keys() == second.keys()
+    for name, columns in first.items():
+        assert second[name] == pytest.approx(columns[order], abs=1e-6)
+
+
 @pytest.mark.parametrize(
     "change",
     ["scale", "shift inside strata", "rotation", "labels swapped", "labels named", "float x"],

@@ -74,13 +74,23 @@ def _continuous(x: FloatArray) -> dict[str, FloatArray]:
     return factors
 
 
+def canonical_order(points: npt.NDArray[np.floating]) -> npt.NDArray[np.intp]:
+    """An order of the rows that depends on the set of rows only, not on how they stand.
+
+    A kernel chosen by the order of the rows would not be the same for every permutation, and
+    the p-value no longer exact.
+    """
+    squares = np.einsum("nd,nd->n", points, points)
+    return np.lexsort((squares, *points[:, :3].T[::-1]))
+
+
 def median_square_distance(points: npt.NDArray[np.floating], *, limit: int = 1000) -> float:
     """Median squared distance between distinct points of at most ``limit`` rows, evenly taken.
 
     1 when all points agree.
     """
     step = max(1, len(points) // limit)
-    part = points[::step].astype(np.float64)
+    part = points[canonical_order(points)[::step]].astype(np.float64)
     squares = (part**2).sum(axis=1)
     distance = squares[:, None] + squares[None, :] - 2.0 * part @ part.T
     values = distance[np.triu_indices(len(part), 1)]
@@ -105,13 +115,19 @@ def pivoted_cholesky(
     Source: Fine & Scheinberg 2001.
     """
     n = len(points)
+    order = canonical_order(points)
+    rows = points[order]
     left = np.ones(n)
     columns = np.zeros((n, min(rank, n)))
+    used = 0
     for j in range(columns.shape[1]):
         pivot = int(np.argmax(left))
         if left.mean() < tolerance or left[pivot] < 1e-10:
-            return columns[:, :j]
-        kernel = np.exp(-gamma * ((points - points[pivot]) ** 2).sum(axis=1))
+            break
+        kernel = np.exp(-gamma * ((rows - rows[pivot]) ** 2).sum(axis=1))
         columns[:, j] = (kernel - columns[:, :j] @ columns[pivot, :j]) / np.sqrt(left[pivot])
         left = np.maximum(left - columns[:, j] ** 2, 0.0)
-    return columns
+        used = j + 1
+    result = np.empty((n, used))
+    result[order] = columns[:, :used]
+    return result
