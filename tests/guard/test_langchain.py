@@ -32,7 +32,8 @@ from pydantic import BaseModel
 
 from causalguard.errors import CausalGuardError, InjectionBlockedError, ScanError
 from causalguard.guard.enforce import FAILED, UNREADABLE, WITHHELD, Enforcer
-from causalguard.guard.langchain import REFUSAL, CausalGuardLLM
+from causalguard.guard.langchain import CausalGuardLLM
+from causalguard.guard.langchain_answers import REFUSAL
 from causalguard.guard.policy import Policy
 from causalguard.records import Span, ToolOutput, Verdict
 

@@ -29,7 +29,8 @@ from pydantic import BaseModel
 
 from causalguard.errors import InjectionBlockedError
 from causalguard.guard.enforce import FAILED, UNREADABLE, WITHHELD, Enforcer
-from causalguard.guard.langchain import REFUSAL, CausalGuardLLM
+from causalguard.guard.langchain import CausalGuardLLM
+from causalguard.guard.langchain_answers import REFUSAL
 from causalguard.guard.langchain_messages import METADATA
 from causalguard.guard.middleware import (
     CausalGuardMiddleware,

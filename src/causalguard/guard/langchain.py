@@ -11,10 +11,8 @@ calls in its place.  Use it together with ``CausalGuardMiddleware``.
 # ruff: noqa: SLF001  # a wrapper of a BaseChatModel calls the same hooks of the inner one
 
 import asyncio
-import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -33,16 +31,20 @@ from pydantic import ConfigDict, Field, InstanceOf, PrivateAttr, field_validator
 
 from causalguard.errors import InjectionBlockedError
 from causalguard.guard.enforce import Enforcer
+from causalguard.guard.langchain_answers import (
+    REFUSAL,
+    annotate_chunk,
+    annotate_result,
+    blocked_message,
+    forced,
+    managed,
+    records,
+    refusal_chunk,
+)
 from causalguard.guard.langchain_events import aemit, emit, listening
 from causalguard.guard.langchain_messages import METADATA, Guarded, guard_messages
 from causalguard.guard.langchain_rebind import rebind, unwrap
 from causalguard.guard.policy import Policy, Scanner
-
-REFUSAL = (
-    "I stopped: a tool returned text that was flagged as carrying an instruction that you did "
-    "not give. It was withheld."
-)
-"""The answer given instead of calling the model, under ``action: block``."""
 
 INHERITED = (
     "cache",
@@ -56,14 +58,6 @@ INHERITED = (
     "verbose",
 )
 """Fields that LangChain reads on the outermost model, taken over from the inner one."""
-
-
-def blocked_message(tool: str) -> str:
-    """The text of InjectionBlockedError; it holds nothing that the tool returned."""
-    return (
-        f"an output of the tool {tool or '(unknown)'} was flagged as carrying an instruction that "
-        "the user did not give; it was not shown to the model. Look at the decision in the log"
-    )
 
 
 def make_enforcer(
@@ -201,9 +195,9 @@ class CausalGuardLLM(BaseChatModel):
             guarded = self._guard(messages)
         if refusal := self._refusal(guarded, kwargs):
             return ChatResult(generations=[ChatGeneration(message=refusal)])
-        arguments = _managed(self.inner._generate, run_manager, kwargs)
+        arguments = managed(self.inner._generate, run_manager, kwargs)
         result = self.inner._generate(guarded.messages, stop, **arguments)
-        return _annotate_result(result, guarded)
+        return annotate_result(result, guarded)
 
     async def _agenerate(
         self,
@@ -217,9 +211,9 @@ class CausalGuardLLM(BaseChatModel):
             guarded = await self._aguard(messages)
         if refusal := self._refusal(guarded, kwargs):
             return ChatResult(generations=[ChatGeneration(message=refusal)])
-        arguments = _managed(self.inner._agenerate, run_manager, kwargs)
+        arguments = managed(self.inner._agenerate, run_manager, kwargs)
         result = await self.inner._agenerate(guarded.messages, stop, **arguments)
-        return _annotate_result(result, guarded)
+        return annotate_result(result, guarded)
 
     def _stream(
         self,
@@ -232,12 +226,12 @@ class CausalGuardLLM(BaseChatModel):
         with listening(run_manager):
             guarded = self._guard(messages)
         if refusal := self._refusal(guarded, kwargs):
-            yield _refusal_chunk(refusal)
+            yield refusal_chunk(refusal)
             return
-        arguments = _managed(self.inner._stream, run_manager, kwargs)
+        arguments = managed(self.inner._stream, run_manager, kwargs)
         first = True
         for chunk in self.inner._stream(guarded.messages, stop, **arguments):
-            yield _annotate_chunk(chunk, guarded) if first else chunk
+            yield annotate_chunk(chunk, guarded) if first else chunk
             first = False
 
     async def _astream(
@@ -251,12 +245,12 @@ class CausalGuardLLM(BaseChatModel):
         with listening(run_manager):
             guarded = await self._aguard(messages)
         if refusal := self._refusal(guarded, kwargs):
-            yield _refusal_chunk(refusal)
+            yield refusal_chunk(refusal)
             return
-        arguments = _managed(self.inner._astream, run_manager, kwargs)
+        arguments = managed(self.inner._astream, run_manager, kwargs)
         first = True
         async for chunk in self.inner._astream(guarded.messages, stop, **arguments):
-            yield _annotate_chunk(chunk, guarded) if first else chunk
+            yield annotate_chunk(chunk, guarded) if first else chunk
             first = False
 
     def _merge(
@@ -282,11 +276,11 @@ class CausalGuardLLM(BaseChatModel):
         """The answer that ends the turn, if the policy asks for an end."""
         raised, blocked = guarded.taken("raise"), guarded.taken("block")
         # Where a tool call or a schema is forced, an answer in words would only be asked again.
-        if raised or (blocked and _forced(kwargs)):
+        if raised or (blocked and forced(kwargs)):
             decision = (raised or blocked)[0].ruling.decision
             raise InjectionBlockedError(blocked_message(decision.tool))
         if blocked:
-            return AIMessage(content=REFUSAL, response_metadata=_records(guarded))
+            return AIMessage(content=REFUSAL, response_metadata=records(guarded))
         return None
 
     # --- what LangChain asks of a model --------------------------------------------------------
@@ -443,60 +437,3 @@ class CausalGuardLLM(BaseChatModel):
     ) -> int:
         """Number of tokens of a chat as the inner model counts them."""
         return self.inner.get_num_tokens_from_messages(messages, tools)
-
-
-def _managed(method: Any, run_manager: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Add the run manager where there is one and the method takes it, as LangChain does."""
-    if run_manager is None or not _takes_run_manager(getattr(method, "__func__", method)):
-        return kwargs
-    return {**kwargs, "run_manager": run_manager}
-
-
-@lru_cache(maxsize=256)
-def _takes_run_manager(function: Any) -> bool:
-    parameters = inspect.signature(function).parameters.values()
-    return any(p.name == "run_manager" or p.kind is p.VAR_KEYWORD for p in parameters)
-
-
-def _forced(kwargs: Mapping[str, Any]) -> bool:
-    choice = kwargs.get("tool_choice")
-    if isinstance(choice, Mapping):
-        choice = choice.get("type")
-    return choice not in (None, "auto", "none") or bool(kwargs.get("response_format"))
-
-
-def _records(guarded: Guarded) -> dict[str, Any]:
-    records = [site.ruling.decision.to_record() for site in guarded.sites if site.recent]
-    return {METADATA: records} if records else {}
-
-
-def _annotate_result(result: ChatResult, guarded: Guarded) -> ChatResult:
-    extra = _records(guarded)
-    if not extra:
-        return result
-    generations = [
-        generation.model_copy(update={"message": _annotated(generation.message, extra)})
-        for generation in result.generations
-    ]
-    return result.model_copy(update={"generations": generations})
-
-
-def _annotate_chunk(chunk: ChatGenerationChunk, guarded: Guarded) -> ChatGenerationChunk:
-    extra = _records(guarded)
-    if not extra:
-        return chunk
-    return chunk.model_copy(update={"message": _annotated(chunk.message, extra)})
-
-
-def _annotated(message: BaseMessage, extra: dict[str, Any]) -> BaseMessage:
-    return message.model_copy(update={"response_metadata": {**message.response_metadata, **extra}})
-
-
-def _refusal_chunk(refusal: AIMessage) -> ChatGenerationChunk:
-    return ChatGenerationChunk(
-        message=AIMessageChunk(
-            content=refusal.content,
-            response_metadata=refusal.response_metadata,
-            chunk_position="last",
-        )
-    )

@@ -25,7 +25,8 @@ from pydantic import BaseModel
 from causalguard.errors import InjectionBlockedError, ScanError
 from causalguard.guard.context import TrustedContext, make_context
 from causalguard.guard.enforce import Enforcer
-from causalguard.guard.langchain import CausalGuardLLM, blocked_message, make_enforcer
+from causalguard.guard.langchain import CausalGuardLLM, make_enforcer
+from causalguard.guard.langchain_answers import blocked_message
 from causalguard.guard.langchain_content import read
 from causalguard.guard.langchain_events import aemit, emit
 from causalguard.guard.langchain_messages import MADE_BY_TOOL, METADATA, apply, turns

@@ -28,7 +28,8 @@ from langgraph.types import Command, interrupt
 
 from causalguard.errors import InjectionBlockedError
 from causalguard.guard.enforce import Enforcer, release_key
-from causalguard.guard.langchain import REFUSAL, CausalGuardLLM, blocked_message, make_enforcer
+from causalguard.guard.langchain import CausalGuardLLM, make_enforcer
+from causalguard.guard.langchain_answers import REFUSAL, blocked_message
 from causalguard.guard.langchain_events import aemit, emit
 from causalguard.guard.langchain_messages import (
     METADATA,
