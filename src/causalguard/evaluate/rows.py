@@ -1,9 +1,10 @@
-"""Labelled rows of public or private sets: what guard-eval scores."""
+"""Labelled rows of public or private sets: what guard-eval scores, and what it keeps of them."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from causalguard.errors import DataError
 from causalguard.files import raise_faults, read_jsonl
@@ -11,28 +12,70 @@ from causalguard.records import ToolOutput
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Labelled:
-    """One text of a labelled set."""
+class Case:
+    """What figures need to know of one scored text; the text itself is not kept."""
 
     id: str
-    """Unique in its file."""
+    """Unique in its fold."""
     source: str
     """Name of the set."""
-    split: str
-    """Part of the set, for tables; may be empty."""
-    output: ToolOutput
-    """What the guard gets."""
     y: int
     """1 = an injected instruction is in the text; else 0."""
     pair: str
-    """Joins a benign text with its injected versions; the text's digest when it has none."""
+    """Joins a benign text with its injected versions: the unit that intervals count."""
+    part: str = ""
+    """Part of the set; may be empty."""
+    family: str = ""
+    """Attack, as the set calls it; empty on benign rows."""
+    format: str = ""
+    """Format of the text; may be empty."""
+    kind: str = ""
+    """Member of a matched set, or empty."""
+    probe: str = ""
+    """Empty on a source's own rows; else the probe the text was made for."""
+    level: int = 0
+    """Tokens of surroundings in a dilution probe, else 0."""
+    position: str = ""
+    """head, middle or tail in a dilution probe, else empty."""
+    tokens: int = 0
+    """Tokens of the text once it was scored, >= 0."""
 
 
-def read_labelled(path: Path) -> list[Labelled]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labelled:
+    """One text to score."""
+
+    case: Case
+    """Its facts."""
+    output: ToolOutput
+    """What the guard gets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """Where a file keeps what figures are broken down by."""
+
+    part: str = "split"
+    """``split`` or a key of ``meta``."""
+    family: str = "attack"
+    """Key of ``meta``."""
+    format: str = ""
+    """``split`` or a key of ``meta``; empty: the file does not say."""
+
+
+def read_labelled(
+    path: Path, columns: Columns | None = None, *, source: str = ""
+) -> list[Labelled]:
     """Read a JSONL file with ``text`` and ``label``, and optional id, source, split, pair,
-    task, system, tool.
+    task, system, tool, meta.
 
-    Raises DataError with file and line of every row that is wrong.
+    Args:
+        path: JSONL or gzipped JSONL.
+        columns: where part, family and format stand.
+        source: name to use instead of the rows' own.
+
+    Raises:
+        DataError: with file and line of every row that is wrong.
     """
     rows: list[Labelled] = []
     faults: list[str] = []
@@ -41,24 +84,49 @@ def read_labelled(path: Path) -> list[Labelled]:
         if not isinstance(row.get("text"), str) or row.get("label") not in (0, 1):
             faults.append(f"{path}:{number}: needs 'text' (a string) and 'label' (0 or 1)")
             continue
-        text = {key: str(row.get(key) or "") for key in ("tool", "task", "system")}
-        ident = str(row.get("id") or f"{name}-{number}")
-        rows.append(
-            Labelled(
-                id=ident,
-                source=str(row.get("source") or name),
-                split=str(row.get("split") or ""),
-                output=ToolOutput(text=row["text"], id=ident, **text),
-                y=int(row["label"]),
-                pair=str(row.get("pair") or "") or sha256(row["text"].encode()).hexdigest()[:16],
-            )
-        )
+        rows.append(_labelled(row, columns or Columns(), source or name, f"{name}-{number}"))
     raise_faults(faults)
     if not rows:
         raise DataError(f"{path}: holds no rows; give a JSONL file with text and label")
     return rows
 
 
+def _labelled(row: Mapping[str, Any], columns: Columns, source: str, fallback: str) -> Labelled:
+    ident = str(row.get("id") or fallback)
+    values = {key: str(row.get(key) or "") for key in ("tool", "task", "system")}
+    case = Case(
+        id=ident,
+        source=source,
+        y=int(row["label"]),
+        pair=str(row.get("pair") or "") or sha256(row["text"].encode()).hexdigest()[:16],
+        part=_column(row, columns.part),
+        family=_column(row, columns.family) if row["label"] else "",
+        format=_column(row, columns.format),
+    )
+    return Labelled(case=case, output=ToolOutput(text=row["text"], id=ident, **values))
+
+
+def _column(row: Mapping[str, Any], key: str) -> str:
+    if not key:
+        return ""
+    meta = row.get("meta")
+    inside = meta if isinstance(meta, dict) else {}
+    return str((row.get(key) if key == "split" else inside.get(key)) or "")
+
+
 def read_all(paths: Iterable[Path]) -> list[Labelled]:
     """Rows of several files, in order."""
     return [row for path in paths for row in read_labelled(path)]
+
+
+def to_json(case: Case, risk: Mapping[str, float]) -> dict[str, Any]:
+    """A scored case as a JSON object; fields at their defaults are left out."""
+    full = asdict(case)
+    kept = {k: v for k, v in full.items() if v not in ("", 0) or k == "y"}
+    return {**kept, "risk": {name: float(value) for name, value in risk.items()}}
+
+
+def from_json(row: Mapping[str, Any]) -> tuple[Case, dict[str, float]]:
+    """Inverse of :func:`to_json`."""
+    facts = {k: v for k, v in row.items() if k != "risk"}
+    return Case(**facts), dict(row["risk"])

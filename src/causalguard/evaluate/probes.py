@@ -1,0 +1,178 @@
+"""Texts made for a question: over-defence on trigger words, and recall against dilution."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from causalguard.errors import DataError
+from causalguard.evaluate.rows import Case, Labelled
+from causalguard.files import read_jsonl
+from causalguard.guard.template import Template
+from causalguard.records import ToolOutput
+
+POSITIONS = ("head", "middle", "tail")
+JOINT = "\n\n"
+TASK_SLOT, IN_CARRIER, AS_TEXT = "trigger task", "trigger words inserted", "trigger text"
+
+
+def trigger_cases(
+    prompts: Path, words: str, carriers: Sequence[Labelled], rng: np.random.Generator
+) -> list[Labelled]:
+    """Benign prompts full of trigger words: as the task, as a text, and their words in carriers.
+
+    Args:
+        prompts: the file; each row gives one case of each probe.
+        words: key of ``meta`` that lists a prompt's trigger words.
+        carriers: benign tool outputs that the model has not seen.
+        rng: picks carriers and places.
+
+    Raises:
+        DataError: no carrier is benign.
+    """
+    benign = [c for c in carriers if c.case.y == 0 and c.output.text.strip()]
+    if not benign:
+        raise DataError(f"{prompts}: no benign carrier for it; name a source with label 0 rows")
+    made: list[Labelled] = []
+    for number, row in read_jsonl(prompts):
+        carrier = benign[int(rng.integers(len(benign)))].output
+        text, meta = str(row["text"]), row.get("meta") or {}
+        triggers = _words(meta.get(words))
+        variants = {
+            TASK_SLOT: replace(carrier, task=text),
+            AS_TEXT: ToolOutput(text=text, tool="note"),
+            IN_CARRIER: replace(carrier, text=_sprinkle(carrier.text, triggers, rng)),
+        }
+        for probe, output in variants.items():
+            ident = f"{probe}/{number}"
+            case = Case(id=ident, source="notinject", y=0, pair=str(number), probe=probe,
+                        part=str(row.get("split") or ""))  # fmt: skip
+            made.append(Labelled(case=case, output=replace(output, id=ident)))
+    return made
+
+
+def _words(value: object) -> list[str]:
+    """Trigger words of a row: a list, or a string that holds one."""
+    if isinstance(value, list):
+        return [str(v) for v in value]
+    text = str(value or "").strip()
+    if text.startswith("["):
+        try:
+            return [str(v) for v in json.loads(text.replace("'", '"'))]
+        except json.JSONDecodeError:
+            text = text.strip("[]")
+    return [w.strip(" '\"") for w in text.split(",") if w.strip(" '\"")]
+
+
+def _sprinkle(text: str, words: Sequence[str], rng: np.random.Generator) -> str:
+    """Each word at a random gap between two words of the text."""
+    for word in words:
+        gaps = [i for i, c in enumerate(text) if c == " "] or [len(text)]
+        at = gaps[int(rng.integers(len(gaps)))]
+        text = f"{text[:at]} {word}{text[at:]}"
+    return text
+
+
+def dilution_cases(
+    payloads: Sequence[tuple[Labelled, str]],
+    carriers: Sequence[Labelled],
+    template: Template,
+    *,
+    lengths: Sequence[int],
+    documents: int,
+    rng: np.random.Generator,
+) -> list[Labelled]:
+    """Documents of given lengths, each once benign and once with a payload in it.
+
+    Args:
+        payloads: injected rows and the injected string alone.
+        carriers: benign rows, joined in random order to surroundings.
+        template: counts the tokens.
+        lengths: tokens of a document.
+        documents: per length.
+        rng: picks payloads, carriers and positions; one payload and position per document
+            number, the same at every length.
+
+    Raises:
+        DataError: nothing to insert, or nothing to insert it into.
+    """
+    benign = [c.output.text for c in carriers if c.case.y == 0 and c.output.text.strip()]
+    if not payloads or not benign:
+        raise DataError("dilution needs payloads with an 'injection' and benign carriers")
+    pieces = [(text, len(template.tokens(text + JOINT).ids)) for text in benign]
+    made: list[Labelled] = []
+    for number in range(documents):
+        row, payload = payloads[int(rng.integers(len(payloads)))]
+        position = POSITIONS[number % len(POSITIONS)]
+        order = [pieces[int(i)] for i in rng.permutation(len(pieces))]
+        for length in lengths:
+            made += _twins(row, payload, order, template, length=length, position=position,
+                           number=number)  # fmt: skip
+    return made
+
+
+def _twins(
+    row: Labelled,
+    payload: str,
+    order: Sequence[tuple[str, int]],
+    template: Template,
+    *,
+    length: int,
+    position: str,
+    number: int,
+) -> list[Labelled]:
+    used = len(template.tokens(payload + JOINT).ids)
+    room = max(length - used, 8)
+    plain = surroundings(order, length, template)
+    around = surroundings(order, room, template)
+    at = {"head": 0, "middle": len(around) // 2, "tail": len(around)}[position]
+    at = _line_break(around, at)
+    injected = JOINT.join(part for part in (around[:at], payload, around[at:]) if part)
+    made = []
+    for y, text in ((0, plain), (1, injected)):
+        ident = f"dilution/{length}/{number}/{y}"
+        case = Case(id=ident, source=row.case.source, y=y, pair=str(number), probe="dilution",
+                    family=row.case.family if y else "", level=length, position=position)  # fmt: skip
+        made.append(Labelled(case=case, output=replace(row.output, text=text, id=ident)))
+    return made
+
+
+def surroundings(order: Sequence[tuple[str, int]], length: int, template: Template) -> str:
+    """The first ``length`` tokens of the texts in order, repeated if they do not suffice."""
+    parts: list[str] = []
+    total, k = 0, 0
+    while total < length + 8:
+        text, n = order[k % len(order)]
+        parts.append(text)
+        total += max(n, 1)
+        k += 1
+    whole = JOINT.join(parts)
+    offsets = template.tokens(whole).offsets
+    return whole[: int(offsets[length - 1, 1])] if len(offsets) > length else whole
+
+
+def _line_break(text: str, at: int) -> int:
+    """The next end of a line or word at or after ``at``: no word is cut in two."""
+    if at in (0, len(text)):
+        return at
+    line = text.find("\n", at)
+    if 0 <= line <= at + 200:
+        return line
+    space = text.find(" ", at)
+    return space if space >= 0 else len(text)
+
+
+def payload_rows(path: Path, rows: Sequence[Labelled]) -> list[tuple[Labelled, str]]:
+    """Injected rows of a file with their ``injection`` strings."""
+    strings = {
+        str(row.get("id")): str(row.get("injection") or "")
+        for _, row in read_jsonl(path)
+        if row.get("label") == 1
+    }
+    return [
+        (r, strings[r.case.id])
+        for r in rows
+        if r.case.y == 1 and strings.get(r.case.id, "").strip()
+    ]
