@@ -80,8 +80,10 @@ class GenerateConfig(_Section):
     dev_sets: int = Field(default=100, ge=0)
     """Sets of its dev split, which shares no carrier, goal or template with training."""
     seed: int = Field(default=1, ge=0)
-    families: tuple[str, ...] | None = None
+    families: Literal["trained", "held-out", "all"] | tuple[str, ...] | None = None
     """Attack families to draw from; null: all that may be trained on."""
+    lengths: tuple[str, ...] | None = None
+    """Length levels of the engine to draw from; null: all."""
     weight: float = Field(default=1.0, gt=0.0)
     """Share of a batch's rows, against the other sources' weights."""
 
@@ -98,8 +100,8 @@ class ExtraConfig(_Section):
 
     path: Path
     weight: float = Field(default=0.2, gt=0.0)
-    licences: tuple[str, ...] | None = None
-    """Keep rows whose licence contains one of these words; null: all."""
+    licences: Literal["all", "shippable"] | tuple[str, ...] = "all"
+    """shippable: rows whose licence lets the trained model be given away; or words to look for."""
     exclude_sources: tuple[str, ...] = ()
     """Drop rows of these sources."""
     max_rows: int | None = Field(default=None, ge=1)
@@ -194,6 +196,8 @@ class CalibrationConfig(_Section):
     n_sets: int = Field(default=400, ge=0)
     """Matched sets drawn from the engine's calibration split; 0: calibrate on files alone."""
     seed: int = Field(default=2, ge=0)
+    lengths: tuple[str, ...] | None = None
+    """Length levels of the engine to draw from; null: all."""
     kinds: tuple[Kind, ...] = ("benign", "counterfactual")
     """Which Y = 0 members of the sets count as benign outputs."""
     files: tuple[Path, ...] = ()

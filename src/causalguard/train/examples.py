@@ -6,19 +6,24 @@ batch and on the same side of the dev split.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from causalguard.errors import DataError
-from causalguard.files import raise_faults, read_jsonl
+from causalguard.interventions import loaders
+from causalguard.interventions.licenses import shippable
 from causalguard.records import Kind, Span, ToolOutput, Triplet
 
 ROLES: tuple[Kind, ...] = ("benign", "counterfactual", "injected", "authorised", "imperative")
 """Order of the role codes in a batch; rows of labelled files are benign or injected."""
+
+TEST_ONLY = re.compile(r"agentdojo|notinject", re.IGNORECASE)
+"""Sets that this project tests on and never trains on; rows that name them are left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,70 +86,56 @@ def from_triplets(triplets: Iterable[Triplet], source: str) -> list[Example]:
 def read_examples(
     path: Path,
     *,
-    licences: Sequence[str] | None = None,
+    licences: Literal["all", "shippable"] | Sequence[str] = "all",
     exclude_sources: Sequence[str] = (),
     max_rows: int | None = None,
 ) -> list[Example]:
-    """Read a file of labelled examples.
+    """Read a file of labelled examples (see :func:`causalguard.interventions.loaders.load_rows`).
 
     Args:
-        path: JSONL (or .gz) rows with ``text`` and ``label``; ``task, system, tool, id, source,
-            license, injection, pair`` are used where they are there.
-        licences: keep rows whose licence contains one of these words.
+        path: rows with at least a text and a label.
+        licences: ``shippable`` keeps rows whose licence lets a model trained on them be given
+            away; words keep rows whose licence contains one of them.
         exclude_sources: drop rows of these sources.
-        max_rows: keep whole pairs, in an order fixed by their names, up to about this many rows.
+        max_rows: keep about this many rows, the same ones for the same file.
+
+    Rows of the sets that this project only tests on are always left out.
 
     Raises:
-        DataError: rows without text or with a label that is not 0 or 1, all with line numbers.
+        DataError: rows without text or label, with line numbers; or nothing is left.
     """
-    faults: list[str] = []
-    found: list[Example] = []
-    for number, row in read_jsonl(path):
-        fault = _fault(row)
-        if fault:
-            faults.append(f"{path}:{number}: {fault}")
-        elif _wanted(row, licences, exclude_sources):
-            found.append(_example(row, path.name, number))
-    raise_faults(faults)
-    if not found:
+    rows = loaders.load_rows(path)
+    kept = [
+        _example(row, path.name, number)
+        for number, row in enumerate(rows)
+        if _licensed(row.license, licences)
+        and row.source not in exclude_sources
+        and not TEST_ONLY.search(f"{row.source} {row.license}")
+    ]
+    if not kept:
         raise DataError(f"{path}: no row is left after the filters; loosen them or drop the file")
-    return _thin(found, max_rows)
+    return _thin(kept, max_rows)
 
 
-def _fault(row: dict[str, Any]) -> str:
-    if not isinstance(row.get("text"), str) or not row["text"].strip():
-        return "text is missing or empty; remove the row or fill it in"
-    if row.get("label") not in (0, 1):
-        return f"label must be 0 or 1, got {row.get('label')!r}"
-    return ""
+def _licensed(licence: str, wanted: Literal["all", "shippable"] | Sequence[str]) -> bool:
+    if wanted == "all":
+        return True
+    if wanted == "shippable":
+        return shippable(licence)
+    return any(word.lower() in licence.lower() for word in wanted)
 
 
-def _wanted(row: dict[str, Any], licences: Sequence[str] | None, excluded: Sequence[str]) -> bool:
-    licence = str(row.get("license", "")).lower()
-    if licences is not None and not any(word.lower() in licence for word in licences):
-        return False
-    return str(row.get("source", "")) not in excluded
-
-
-def _example(row: dict[str, Any], file: str, number: int) -> Example:
-    text, injection = row["text"], row.get("injection") or ""
-    pair = str(row.get("pair") or row.get("id") or number)
-    at = text.find(injection) if row["label"] == 1 and injection else -1
-    source = str(row.get("source") or file)
+def _example(row: loaders.Example, file: str, number: int) -> Example:
     return Example(
         output=ToolOutput(
-            text=text,
-            tool=str(row.get("tool") or ""),
-            task=str(row.get("task") or ""),
-            system=str(row.get("system") or ""),
-            id=str(row.get("id") or f"{file}:{number}"),
+            text=row.text, tool=row.tool, task=row.task, system=row.system, id=f"{file}:{number}"
         ),
-        y=int(row["label"]),
-        kind="injected" if row["label"] == 1 else "benign",
-        span=Span(start=at, end=at + len(injection)) if at >= 0 else None,
-        group=f"{file}/{pair}",
-        cluster=f"{file}/{pair}",
-        family=source,
+        y=row.y,
+        kind="injected" if row.y == 1 else "benign",
+        span=row.spans[0] if len(row.spans) == 1 else None,
+        group=f"{file}/{row.set_id}",
+        cluster=f"{file}/{row.set_id}",
+        family=row.source,
         source=file,
     )
 

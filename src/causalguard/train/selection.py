@@ -22,13 +22,14 @@ MIN_POSITIVES = 5
 
 
 def document_risks(
-    model: TrainedModel, corpus: Corpus, spec: WindowSpec, *, batch_tokens: int = 4096
+    model: TrainedModel, corpus: Corpus, spec: WindowSpec, *, batch_tokens: int | None = None
 ) -> NDArray[np.float64]:
     """Risk of each text of a corpus at the deepest exit: maximum over tokens and windows, (n,).
 
     Windows of like length share a forward; memory does not grow with the corpus.
     """
     device = next(model.parameters()).device
+    batch_tokens = batch_tokens or (65_536 if device.type == "cuda" else 4096)
     layer = model.encoder.exits[-1]
     risks = np.zeros(len(corpus), dtype=np.float64)
     was_training = model.training

@@ -1,7 +1,7 @@
 """Where examples come from: the intervention engine, files of matched sets, labelled files."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from causalguard.records import Triplet

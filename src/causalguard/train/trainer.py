@@ -77,7 +77,14 @@ class GuardTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped he
         if config.watch.patience and config.watch.every:
             stop = EarlyStoppingCallback(config.watch.patience, config.watch.min_delta)
             callbacks.append(stop)
-        super().__init__(model=model, args=args, train_dataset=batches, callbacks=callbacks)
+        # Trainer asks for a data set before it evaluates; ``evaluate`` below reads ``dev``.
+        super().__init__(
+            model=model,
+            args=args,
+            train_dataset=batches,
+            eval_dataset=None if dev is None else batches,
+            callbacks=callbacks,
+        )
         self.optimizer: torch.optim.Optimizer | None
         self.control: Any
         self.remove_callback(ProgressCallback)
