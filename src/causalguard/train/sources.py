@@ -77,15 +77,26 @@ def _generated(
 ) -> tuple[list[Example], list[Example], list[Triplet]]:
     if data.generate is None:
         return [], [], []
-    from causalguard.interventions import parallel
-
     g = data.generate
     say(f"generating {g.n_sets} matched sets (seed {g.seed}) ...")
-    sets = list(parallel.generate(g.n_sets, seed=g.seed, split="train", families=g.families))
-    dev: Iterable[Triplet] = ()
-    if g.dev_sets:
-        dev = parallel.generate(g.dev_sets, seed=g.seed, split="dev", families=g.families)
+    sets = list(_sets(g.n_sets, g.seed, "train", g.families, g.lengths))
+    dev = _sets(g.dev_sets, g.seed, "dev", g.families, g.lengths) if g.dev_sets else ()
     return from_triplets(sets, GENERATED), from_triplets(dev, GENERATED), sets
+
+
+def _sets(
+    n_sets: int,
+    seed: int,
+    split: str,
+    families: str | Sequence[str] | None = None,
+    lengths: Sequence[str] | None = None,
+) -> Iterable[Triplet]:
+    """Matched sets of the engine, by several processes where there are many."""
+    from causalguard.interventions import engine, parallel
+
+    if lengths is not None:
+        return engine.generate(n_sets, seed=seed, split=split, families=families, lengths=lengths)
+    return parallel.generate(n_sets, seed=seed, split=split, families=families)
 
 
 def _limit(examples: list[Example], most: int, seed: int) -> list[Example]:
@@ -102,9 +113,7 @@ def load_calibration(config: TrainConfig) -> list[BenignOutput]:
     c = config.calibration
     sets: Iterable[Triplet] = ()
     if c.n_sets:
-        from causalguard.interventions import parallel
-
-        sets = parallel.generate(c.n_sets, seed=c.seed, split="calibration")
+        sets = _sets(c.n_sets, c.seed, "calibration", lengths=c.lengths)
     made = [
         BenignOutput(output=e.output, cluster=e.cluster)
         for e in from_triplets(sets, "calibration")
