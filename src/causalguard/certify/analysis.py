@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from causalguard.certify import gates, graphs, hypotheses, metrics, wording
+from causalguard.certify import gates, graphs, hypotheses, metrics, representation, wording
 from causalguard.certify.metrics import CLEAN, of_kind
 from causalguard.certify.policy import FACTORS, Policy
 from causalguard.certify.report.model import (
@@ -25,6 +25,7 @@ from causalguard.certify.report.model import (
     Population,
     Ranking,
     Rate,
+    Representation,
     Results,
     SampleSize,
     Test,
@@ -60,7 +61,11 @@ def analyse(trial_set: TrialSet, policy: Policy, held_out: frozenset[str] = froz
     gaps = gap_section(trials, policy)
     ranking = metrics.rank(trials, policy)
     tests = hypotheses.run(trial_set, policy, effects, gaps, miss)
-    measures = measure_all(trials, miss, false, effects, gaps, ranking, tests, policy)
+    described = representation.describe(trial_set, policy)
+    measures = (
+        *measure_all(trials, miss, false, effects, gaps, ranking, tests, policy),
+        *_representation_measures(described, policy),
+    )
     outcomes = gates.judge_all(policy, measures)
     result = gates.verdict(outcomes)
     population = population_of(trials)
@@ -74,6 +79,7 @@ def analyse(trial_set: TrialSet, policy: Policy, held_out: frozenset[str] = froz
         gaps=gaps,
         tests=tests,
         ranking=ranking,
+        representation=described,
         curves=metrics.curves(trials, policy),
         graph=graphs.learn(trial_set, policy),
         sample_sizes=sample_sizes(policy),
@@ -337,6 +343,28 @@ def _ranking_measures(ranking: Ranking, policy: Policy) -> list[Measure]:
     return [
         _measure(f"ranking.{name}", value, interval, n, policy.delta, "ranking")
         for name, (value, interval) in rows.items()
+    ]
+
+
+REPRESENTATION = {
+    "causal discrimination": "representation.discrimination",
+    "causal stability": "representation.stability",
+    "total variation, clean to injected": "representation.total-variation",
+}
+
+
+def _representation_measures(described: Representation, policy: Policy) -> list[Measure]:
+    return [
+        _measure(
+            REPRESENTATION[figure.name],
+            figure.estimate,
+            (figure.low, figure.high),
+            figure.clusters,
+            policy.delta,
+            "effect",
+        )
+        for figure in described.figures
+        if figure.name in REPRESENTATION
     ]
 
 

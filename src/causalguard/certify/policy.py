@@ -24,6 +24,7 @@ QUANTITY = re.compile(
     r"|independence\.(representation|instruction|authorisation)"
     rf"|gap\.({_FACTOR})\.(clean|injected)"
     r"|ranking\.(pooled|pairs|tpr-at-1pc|over-length)"
+    r"|representation\.(discrimination|stability|total-variation)"
     r"|coverage"
 )
 """Names of the quantities that the analysis measures and a gate may ask for."""

@@ -23,6 +23,7 @@ SECTIONS = (
     ("tests", "Pre-registered tests"),
     ("nuisances", "Nuisances"),
     ("ranking", "Ranking"),
+    ("representation", "Representation"),
     ("curves", "Dilution and position"),
     ("graph", "Learned graph"),
     ("population", "Population"),
@@ -52,6 +53,7 @@ def render(report: Report) -> str:
         "tests": _tests(report.results.tests),
         "nuisances": _nuisances(report.results.gaps),
         "ranking": _ranking(report),
+        "representation": _representation(report),
         "curves": _curves(report),
         "graph": _graph(report),
         "population": _population(report),
@@ -264,6 +266,23 @@ def _ranking(report: Report) -> str:
         + f"<p>{escape(ranking.method)}</p>"
         + _figure(svg.roc(report.results.curves.roc), "ROC near zero")
     )
+
+
+def _representation(report: Report) -> str:
+    found = report.results.representation
+    rows: list[list[Cell]] = [
+        [
+            figure.name,
+            f"{figure.estimate:.4g}",
+            f"{figure.low:.4g} to {figure.high:.4g}",
+            figure.clusters,
+            figure.meaning,
+        ]
+        for figure in found.figures
+    ]
+    accuracy = ["benign accuracy", found.benign_accuracy, "", "", "exists in native mode only"]
+    head = ("figure", "estimate", "bounds", "clusters", "meaning")
+    return _table(head, [*rows, accuracy]) + _list(found.notes)
 
 
 def _curves(report: Report) -> str:

@@ -98,6 +98,10 @@ def _tests(report: Report) -> list[str]:
         "TPR at 1 % FPR": ranking.tpr_at_1pc,
         "AUROC of length alone": ranking.length_only,
     }
+    distances = [
+        [d.name, f"{d.estimate:.4g}", f"{d.low:.4g} to {d.high:.4g}", d.meaning]
+        for d in results.representation.figures
+    ]
     return [
         "## Tests",
         "",
@@ -114,6 +118,13 @@ def _tests(report: Report) -> list[str]:
             ("figure", "estimate", "interval"),
             [[n, f"{i.estimate:.4f}", f"{i.low:.4f} to {i.high:.4f}"] for n, i in figures.items()],
         ),
+        "## Representation",
+        "",
+        *table(("figure", "estimate", "bounds", "meaning"), distances),
+        "## Learned graph",
+        "",
+        text(results.graph.note),
+        "",
     ]
 
 

@@ -224,6 +224,26 @@ class Ranking(Part):
     method: str
 
 
+class Distance(Part):
+    """One figure of the representation, between the bounds that may be stated for it."""
+
+    name: str
+    meaning: str
+    estimate: Number
+    low: Number
+    high: Number
+    clusters: int
+
+
+class Representation(Part):
+    """What R itself shows."""
+
+    figures: tuple[Distance, ...]
+    benign_accuracy: Literal["not applicable"]
+    """Token accuracy on benign responses exists in native mode only."""
+    notes: tuple[str, ...]
+
+
 class RocPoint(Part):
     threshold: Number
     false_positive_rate: Number
@@ -341,6 +361,7 @@ class Results(Part):
     gaps: tuple[Gap, ...]
     tests: tuple[Test, ...]
     ranking: Ranking
+    representation: Representation
     curves: Curves
     graph: LearnedGraph
     sample_sizes: tuple[SampleSize, ...]
