@@ -111,6 +111,13 @@ def test_import_keeps_what_may_be_shipped_and_drops_test_sets(tmp_path: Path) ->
     assert json.loads(out.read_text())["text"] == "a"
 
 
+def test_carriers_are_counted_over_all_splits() -> None:
+    lines = run("carriers", "-n", 40).output.splitlines()
+    counts = [int(line.split()[1]) for line in lines]
+    assert counts[-1] == sum(counts[:-1])
+    assert counts[-1] > 140
+
+
 def test_help_teaches_a_first_run() -> None:
     assert "guard-data check" in run("--help").output
     for name in ("triplets", "check", "validate", "families", "import"):

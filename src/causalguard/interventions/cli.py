@@ -10,9 +10,10 @@ from causalguard import console
 from causalguard.errors import ConfigError, OutputExistsError
 from causalguard.files import write_atomic
 from causalguard.interventions import engine, leaks, licenses, loaders, triplets
-from causalguard.interventions.carriers import from_directory
+from causalguard.interventions.carriers import from_directory, pool
 from causalguard.interventions.families import FAMILIES
 from causalguard.interventions.formats import FORMATS
+from causalguard.interventions.minhash import Index
 from causalguard.interventions.scenes import LENGTHS
 from causalguard.records import Triplet
 
@@ -143,6 +144,29 @@ def leak_lines(leak: leaks.Leak) -> list[str]:
         words, length = leak.words_against[kind], leak.length_against[kind]
         lines.append(f"injected against {kind:<17} words {words:.3f}  length {length:.3f}")
     return lines
+
+
+@command.command("carriers")
+@click.option("-n", "--number", default=2000, show_default=True, type=click.IntRange(1),
+              help="Carriers to make for each split.")  # fmt: skip
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+def carriers_command(number: int, seed: int) -> None:
+    """Make carriers for every split and count how many are no near copy of another.
+
+    The count runs over all splits together (MinHash, word 3-grams, similarity 0.7), so a carrier
+    counted for one split is no near copy of one counted for another.
+    """
+    index = Index()
+    for split in engine.SPLITS:
+        made = pool.distinct(number, seed=seed, split=split, index=index)
+        kinds = len({carrier.kind for carrier in made.carriers})
+        topics = len({carrier.topic for carrier in made.carriers})
+        share = len(made.carriers) / made.made
+        click.echo(
+            f"{split:<12} {len(made.carriers)} distinct of {made.made} ({share:.1%}), "
+            f"{kinds} kinds, {topics} topics"
+        )
+    click.echo(f"{'together':<12} {len(index)} distinct")
 
 
 @command.command("families")

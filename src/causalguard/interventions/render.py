@@ -208,10 +208,10 @@ def choose_slot(
             leaf = min(short, key=lambda one: abs(one.begin - aim))
             return Slot(where=leaf.where, index=leaf.index, column=leaf.column)
     hiding = _HIDING.get(format_name, ())
-    if not document.bare and (not leaves or draw.chance(0.35)):
+    if not document.bare and (not leaves or draw.chance(0.6 if hiding else 0.35)):
         index = min(range(len(starts)), key=lambda at: abs(starts[at] - aim))
         manner: Manner = "block"
-        if hiding and draw.chance(0.5):
+        if hiding and draw.chance(0.6):
             manner = draw.pick(hiding)
         return Slot(where="own", index=index, manner=manner)
     return _inside(min(leaves, key=lambda one: abs(one.begin - aim)), draw, third)

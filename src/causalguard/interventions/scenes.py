@@ -29,8 +29,8 @@ LENGTHS: Mapping[str, tuple[float, int, int]] = {
 
 MAX_CHARACTERS = 20_000
 _WHOLE_SHARE = 0.35
-_DECOY_SHARE = 0.4
-_OTHER_DECOY_SHARE = 0.6
+_DECOY_SHARE = 0.6
+_OTHER_DECOY_SHARE = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
