@@ -187,8 +187,7 @@ class Enforcer:
         for key, ruling in rulings.items():
             timed = replace(ruling, decision=replace(ruling.decision, latency_s=elapsed))
             rulings[key] = timed
-            if timed.decision.outcome != "error":
-                self._remember(key, timed)
+            self._remember(key, timed)
         return rulings
 
     def _scan(self, outputs: Sequence[ToolOutput], started: float) -> list[Verdict]:
