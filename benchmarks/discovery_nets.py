@@ -61,7 +61,10 @@ def guard7(
     d, shared = 32, 8
     fixed = np.random.default_rng(20_240)
     rotation = np.linalg.qr(fixed.standard_normal((d, d)))[0]
-    instr_shift, topic_shift = fixed.standard_normal((4, shared)), fixed.standard_normal((5, shared))
+    instr_shift, topic_shift = (
+        fixed.standard_normal((4, shared)),
+        fixed.standard_normal((5, shared)),
+    )
     payload = fixed.standard_normal(shared)
     payload /= np.linalg.norm(payload)
     instr = rng.choice(4, n, p=[0.4, 0.3, 0.2, 0.1])

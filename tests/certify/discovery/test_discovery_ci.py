@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from causalguard.certify.discovery import MixedTest, make_variables
-from causalguard.certify.discovery.citest import _gamma_screen, _permutations
+from causalguard.certify.discovery.citest import (
+    _cross_table,
+    _gamma_screen,
+    _permutations,
+    _permuted_tables,
+)
 
 Columns = dict[str, np.ndarray]
 
@@ -59,8 +64,8 @@ def test_a_numeric_common_cause_is_explained_away_at_the_level() -> None:
 def test_categories_are_tested_exactly_when_the_table_is_sparse() -> None:
     rng = np.random.default_rng(2)
     columns = {
-        "a": rng.integers(0, 8, 60).astype(np.str_),
-        "b": rng.integers(0, 8, 60).astype(np.str_),
+        "a": rng.integers(0, 8, 61).astype(np.str_),
+        "b": rng.integers(0, 8, 61).astype(np.str_),
     }
     found = MixedTest(make_variables(columns))("a", "b", frozenset())
     assert "stratified permutation (exact)" in found.method
@@ -146,6 +151,23 @@ def test_small_chunks_draw_the_same_number_of_permutations() -> None:
     )
     assert sum(len(order) for order in orders) == 30
     assert len(orders) > 1
+
+
+def test_drawn_tables_follow_the_law_of_permuted_rows() -> None:
+    rng = np.random.default_rng(13)
+    x, y, strata = rng.integers(0, 3, 40), rng.integers(0, 2, 40), np.arange(40) // 25
+    table = _cross_table(x, y, strata)
+    drawn = _permuted_tables(table, 4000, rng)
+    moved = np.array(
+        [
+            _cross_table(x[order], y, strata)
+            for order in _permutations(strata, 4000, rng, per_row=1)[0]
+        ]
+    )
+    assert (drawn.sum(axis=2) == table.sum(axis=1)).all()
+    assert (drawn.sum(axis=3) == table.sum(axis=2)).all()
+    assert drawn.mean(axis=0) == pytest.approx(moved.mean(axis=0), abs=0.15)
+    assert drawn.var(axis=0) == pytest.approx(moved.var(axis=0), abs=0.2)
 
 
 def test_the_screen_is_uniform_enough_under_the_null() -> None:
