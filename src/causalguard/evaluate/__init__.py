@@ -1,1 +1,1 @@
-"""See the module docstrings."""
+"""How a guard does on what it was not trained on: guard-eval."""

@@ -123,10 +123,8 @@ def _one_threshold(cases: Sequence[Case], risks: Floats) -> list[str]:
     if len({c.y for c in cases}) < 2:
         return []
     mean, worst = one_threshold_tpr(parts, 0.01)
-    return [
-        f"one threshold for all sources, mean FPR 1 % (not frozen): "
-        f"mean TPR {mean:.4f}, worst source {worst:.4f}"
-    ]
+    what = "one threshold for all sources, mean FPR 1 % (not frozen)"
+    return [f"{what}: mean TPR {mean:.4f}, worst source {worst:.4f}"]
 
 
 def run_facts(guard: Any, seed: int, files: Sequence[Path]) -> dict[str, str]:

@@ -191,7 +191,7 @@ class GroupFigures:
 def by_group(
     cases: Sequence[Case], risks: Floats, threshold: float, key: Callable[[Case], str]
 ) -> list[GroupFigures]:
-    """Rates per group; twins are looked for among all rows.  Rows with an empty key are left out."""
+    """Rates per group, rows with an empty key left out; twins are looked for among all rows."""
     groups: dict[str, list[int]] = defaultdict(list)
     for i, case in enumerate(cases):
         if key(case):

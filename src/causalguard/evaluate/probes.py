@@ -1,7 +1,7 @@
 """Texts made for a question: over-defence on trigger words, and recall against dilution."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -101,56 +101,62 @@ def dilution_cases(
     benign = [c.output.text for c in carriers if c.case.y == 0 and c.output.text.strip()]
     if not payloads or not benign:
         raise DataError("dilution needs payloads with an 'injection' and benign carriers")
-    pieces = [(text, len(template.tokens(text + JOINT).ids)) for text in benign]
     made: list[Labelled] = []
     for number in range(documents):
         row, payload = payloads[int(rng.integers(len(payloads)))]
         position = POSITIONS[number % len(POSITIONS)]
-        order = [pieces[int(i)] for i in rng.permutation(len(pieces))]
+        used = len(template.tokens(payload + JOINT).ids)
+        around = surroundings(benign, max(lengths), template, rng)
         for length in lengths:
-            made += _twins(row, payload, order, template, length=length, position=position,
-                           number=number)  # fmt: skip
+            texts = (around(length), _insert(around(max(length - used, 8)), payload, position))
+            made += [
+                _document(row, text, y=y, level=length, position=position, number=number)
+                for y, text in enumerate(texts)
+            ]
     return made
 
 
-def _twins(
-    row: Labelled,
-    payload: str,
-    order: Sequence[tuple[str, int]],
-    template: Template,
-    *,
-    length: int,
-    position: str,
-    number: int,
-) -> list[Labelled]:
-    used = len(template.tokens(payload + JOINT).ids)
-    room = max(length - used, 8)
-    plain = surroundings(order, length, template)
-    around = surroundings(order, room, template)
+def _document(
+    row: Labelled, text: str, *, y: int, level: int, position: str, number: int
+) -> Labelled:
+    ident = f"dilution/{level}/{number}/{y}"
+    case = Case(
+        id=ident,
+        source=row.case.source,
+        y=y,
+        pair=str(number),
+        probe="dilution",
+        family=row.case.family if y else "",
+        level=level,
+        position=position,
+    )
+    return Labelled(case=case, output=replace(row.output, text=text, id=ident))
+
+
+def _insert(around: str, payload: str, position: str) -> str:
     at = {"head": 0, "middle": len(around) // 2, "tail": len(around)}[position]
     at = _line_break(around, at)
-    injected = JOINT.join(part for part in (around[:at], payload, around[at:]) if part)
-    made = []
-    for y, text in ((0, plain), (1, injected)):
-        ident = f"dilution/{length}/{number}/{y}"
-        case = Case(id=ident, source=row.case.source, y=y, pair=str(number), probe="dilution",
-                    family=row.case.family if y else "", level=length, position=position)  # fmt: skip
-        made.append(Labelled(case=case, output=replace(row.output, text=text, id=ident)))
-    return made
+    return JOINT.join(part for part in (around[:at], payload, around[at:]) if part)
 
 
-def surroundings(order: Sequence[tuple[str, int]], length: int, template: Template) -> str:
-    """The first ``length`` tokens of the texts in order, repeated if they do not suffice."""
+def surroundings(
+    texts: Sequence[str], longest: int, template: Template, rng: np.random.Generator
+) -> Callable[[int], str]:
+    """Texts joined in random order, as often as needed, to at least ``longest`` tokens.
+
+    Returns: a function from a number of tokens, at most ``longest``, to that much of the text.
+    """
     parts: list[str] = []
-    total, k = 0, 0
-    while total < length + 8:
-        text, n = order[k % len(order)]
-        parts.append(text)
-        total += max(n, 1)
-        k += 1
+    total = 0
+    while total < longest:
+        for k in rng.permutation(len(texts)):
+            parts.append(texts[int(k)])
+            total += len(template.tokens(parts[-1] + JOINT).ids)
+            if total >= longest:
+                break
     whole = JOINT.join(parts)
-    offsets = template.tokens(whole).offsets
-    return whole[: int(offsets[length - 1, 1])] if len(offsets) > length else whole
+    ends = template.tokens(whole).offsets[:, 1]
+    return lambda n: whole[: int(ends[min(n, len(ends)) - 1])]
 
 
 def _line_break(text: str, at: int) -> int:

@@ -400,17 +400,27 @@ def _triggers_markdown(triggers: Mapping[str, Mapping[str, Estimate]]) -> str:
     return "\n".join(lines) + "\n\n"
 
 
-def notes(s: Summary) -> list[str]:
-    """What the figures are, and what they are not."""
-    made = [
+READING = (
+    (
         "Intervals are 95 %: AUROC and TPR at a false-positive rate by a bootstrap over clusters "
-        "(pairs), rates at the frozen threshold and twin AUROC exact binomial over clusters.",
-        f"{report.WEAK} fewer than 300 benign clusters (1 %) or 3,000 (0.1 %): read as weak.",
+        "(pairs), rates at the frozen threshold and twin AUROC exact binomial over clusters."
+    ),
+    f"{report.WEAK} fewer than 300 benign clusters (1 %) or 3,000 (0.1 %): read as weak.",
+    (
         "The frozen threshold is the model's own, chosen on the calibration split of what it was "
-        "trained on; the baselines' thresholds come from the same texts by the same rule.",
+        "trained on; the baselines' thresholds come from the same texts by the same rule."
+    ),
+    (
         "The one-threshold figures use one cut for all sources at a mean false-positive rate of "
-        "1 % over the sources; that cut is read off the tested rows, so it is not frozen.",
-    ]
+        "1 % over the sources; that cut is read off the tested rows, so it is not frozen."
+    ),
+)
+"""What the figures are, and what they are not."""
+
+
+def notes(s: Summary) -> list[str]:
+    """How to read the figures, and what each model was trained on."""
+    made = list(READING)
     for name, facts in s.facts["models"].items():
         made.append(
             f"{name}: trained on the engine ({facts['families_trained']} families)"
