@@ -9,6 +9,7 @@ runs causal-learn, hyppo and scikit-learn, which must be installed:
 """
 
 import argparse
+import itertools
 import json
 import os
 import platform
@@ -16,7 +17,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ from causalguard.stats.bounds import clopper_pearson
 RESULTS = Path(__file__).parent / "results"
 ALPHA = 0.05
 Test = Callable[[designs.Sample, int], float]
+Section = dict[str, Any]
 
 
 def ours(permutations: int) -> Test:
@@ -102,20 +104,20 @@ def rate(test: Test, design: str, n: int, sets: int) -> dict[str, Any]:
 NULLS = designs.CONTINUOUS_NULLS + designs.DISCRETE_NULLS
 
 
-def level(options: argparse.Namespace, earlier: dict[str, Any]) -> dict[str, Any]:
+def level(options: argparse.Namespace, earlier: Section) -> Iterator[Section]:
     """Level in each cell; with ``--designs``, the other cells are kept from earlier runs."""
-    sets, permutations = (200 if options.quick else 2000), 199
+    sets, permutations = (200 if options.quick else 2000), 99
     names = options.designs.split(",") if options.designs else NULLS
     cells = [c for c in earlier.get("cells", []) if c["design"] not in names]
-    cells += [rate(ours(permutations), d, n, sets) for d in names for n in (100, 200, 500)]
-    cells.sort(key=lambda cell: (NULLS.index(cell["design"]), cell["n"]))
     tail = 0.01 / (3 * len(NULLS)) / 2
     low, high = (float(stats.binom.ppf(q, sets, ALPHA)) / sets for q in (tail, 1 - tail))
-    for cell in cells:
-        cell["inside"] = cell["rate"] <= high and (
-            cell["design"] in designs.DISCRETE_NULLS or cell["rate"] >= low
-        )
-    return {"permutations": permutations, "sets": sets, "band": [low, high], "cells": cells}
+    for design, n in itertools.product(names, (100, 200, 500)):
+        cell = rate(ours(permutations), design, n, sets)
+        one_sided = design in designs.DISCRETE_NULLS
+        cell["inside"] = cell["rate"] <= high and (one_sided or cell["rate"] >= low)
+        cells.append(cell)
+        cells.sort(key=lambda cell: (NULLS.index(cell["design"]), cell["n"]))
+        yield {"permutations": permutations, "sets": sets, "band": [low, high], "cells": cells}
 
 
 POWER_CELLS = (
@@ -124,7 +126,7 @@ POWER_CELLS = (
 )  # fmt: skip
 
 
-def power(options: argparse.Namespace, _: dict[str, Any]) -> dict[str, Any]:
+def power(options: argparse.Namespace, _: Section) -> Iterator[Section]:
     quick, peers = options.quick, options.peers
     sets, permutations = (50 if quick else 500), 999
     rows = []
@@ -133,11 +135,12 @@ def power(options: argparse.Namespace, _: dict[str, Any]) -> dict[str, Any]:
         rows.append({"test": "HSIC, median width", **rate(median_only(199), design, n, sets)})
         if peers:
             for name, test in peer_tests.for_design(design).items():
-                rows.append({"test": name, **rate(test, design, n, sets // 5 if quick else 200)})
-    return {"permutations": permutations, "rows": rows}
+                rows.append({"test": name, **rate(test, design, n, 10 if quick else 200)})
+                yield {"permutations": permutations, "rows": rows}
+        yield {"permutations": permutations, "rows": rows}
 
 
-def conditional(options: argparse.Namespace, _: dict[str, Any]) -> dict[str, Any]:
+def conditional(options: argparse.Namespace, _: Section) -> Iterator[Section]:
     quick, peers = options.quick, options.peers
     sets = 50 if quick else 1000
     rows = []
@@ -146,12 +149,13 @@ def conditional(options: argparse.Namespace, _: dict[str, Any]) -> dict[str, Any
         rows.append({"test": "causalguard", **rate(ours(199), design, n, sets)})
         if peers and n == 200:
             for name, test in peer_tests.for_design(design).items():
-                rows.append({"test": name, **rate(test, design, n, sets // 10 if quick else 200)})
+                rows.append({"test": name, **rate(test, design, n, 5 if quick else 200)})
+        yield {"rows": rows}
     sample = designs.make("Z3-null", 200, 0)
     level = simulated_level(
         sample.R, sample.x, sample.Z, rng=np.random.default_rng(0), sets=50 if quick else 500
     )
-    return {"rows": rows, "simulated_level_Z3_200": level}
+    yield {"rows": rows, "simulated_level_Z3_200": level}
 
 
 TIMES: tuple[tuple[str, int, bool], ...] = (
@@ -162,7 +166,7 @@ TIMES: tuple[tuple[str, int, bool], ...] = (
 )  # fmt: skip
 
 
-def timing(options: argparse.Namespace, _: dict[str, Any]) -> dict[str, Any]:
+def timing(options: argparse.Namespace, _: Section) -> Iterator[Section]:
     quick, peers = options.quick, options.peers
     rows = []
     for what, n, is_peer in TIMES:
@@ -171,7 +175,7 @@ def timing(options: argparse.Namespace, _: dict[str, Any]) -> dict[str, Any]:
         command = [sys.executable, __file__, "--single", f"{what}:{n}"]
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         rows.append({"test": what, "n": n, **json.loads(output.splitlines()[-1])})
-    return {"permutations": 1000, "rows": rows}
+        yield {"permutations": 1000, "rows": rows}
 
 
 def single(what: str, n: int) -> dict[str, Any]:
@@ -215,7 +219,7 @@ class TorchOps:
         return (a * b).sum(0)
 
 
-def accelerator(options: argparse.Namespace, _: dict[str, Any]) -> dict[str, Any]:
+def accelerator(options: argparse.Namespace, _: Section) -> Iterator[Section]:
     """All kernels, block by block, at 50,000 rows on a GPU; and agreement with the host."""
     import torch
 
@@ -238,7 +242,7 @@ def accelerator(options: argparse.Namespace, _: dict[str, Any]) -> dict[str, Any
         seconds, statistic = run(n, ops=ops)
         rows.append({"n": n, "wall_s": seconds, "statistic": statistic})
     name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
-    return {"device": name, "torch": torch.__version__, "difference": agreement, "rows": rows}
+    yield {"device": name, "torch": torch.__version__, "difference": agreement, "rows": rows}
 
 
 SECTIONS = {
@@ -271,26 +275,33 @@ def main() -> None:
         what, n = options.single.rsplit(":", 1)
         print(json.dumps(single(what, int(n))))
         return
-    path = RESULTS / "independence.json"
     for name in options.only.split(","):
-        results = json.loads(path.read_text()) if path.exists() else {}
-        section = SECTIONS[name](options, results.get(name, {}))
-        section |= {
-            "command": "OMP_NUM_THREADS=1 python benchmarks/independence.py "
-            f"--only {name}{' --peers' if options.peers else ''}",
-            "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-            "hardware": hardware(),
-            "versions": peer_tests.versions(peers=options.peers),
-            "seed": "data set r of size n has seed 1000003 r + n; permutations have seed r",
-        }
+        for section in SECTIONS[name](options, read().get(name, {})):
+            section |= {
+                "command": "OMP_NUM_THREADS=1 python benchmarks/independence.py "
+                f"--only {name}{' --peers' if options.peers else ''}",
+                "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+                "hardware": hardware(),
+                "versions": peer_tests.versions(peers=options.peers),
+                "seed": "data set r of size n has seed 1000003 r + n; permutations have seed r",
+            }
+            if not options.quick:
+                write(name, section)
         print(json.dumps(section, indent=1))
-        if not options.quick:
-            # read again: another section may have been written meanwhile
-            results = json.loads(path.read_text()) if path.exists() else {}
-            results[name] = section
-            RESULTS.mkdir(exist_ok=True)
-            path.write_text(json.dumps(results, indent=1) + "\n")
-            (RESULTS / "independence.md").write_text(independence_report.markdown(results))
+
+
+def read() -> dict[str, Section]:
+    path = RESULTS / "independence.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def write(name: str, section: Section) -> None:
+    """After every cell, for a long run may be stopped; other sections are kept."""
+    results = read()
+    results[name] = section
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "independence.json").write_text(json.dumps(results, indent=1) + "\n")
+    (RESULTS / "independence.md").write_text(independence_report.markdown(results))
 
 
 if __name__ == "__main__":
