@@ -687,6 +687,15 @@ async def _call_once(llm: CausalGuardLLM, way: str, config: Any) -> None:
         [chunk async for chunk in llm.astream(messages, config)]
 
 
+@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+async def test_a_model_that_streams_when_invoked_sends_the_event_too(way: str) -> None:
+    llm, inner, _ = guarded(StreamingWitness(seen=[], calls=[], streaming=True))
+    listener = Listener()
+    await _call_once(llm, way, {"callbacks": [listener]})
+    assert [data["action"] for _, data in listener.events] == ["withhold"]
+    assert inner.seen[0][-1].content == WITHHELD
+
+
 async def test_the_event_is_among_the_streamed_events() -> None:
     llm, _, _ = guarded(StreamingWitness(seen=[], calls=[]))
     events = [event async for event in llm.astream_events(chat("EVIL secret"))]
