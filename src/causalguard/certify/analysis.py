@@ -8,9 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
-
 from causalguard.certify import gates, graphs, hypotheses, metrics, representation, wording
+from causalguard.certify.measures import Sections, measure_all
 from causalguard.certify.metrics import CLEAN, of_kind
 from causalguard.certify.policy import FACTORS, Policy
 from causalguard.certify.report.model import (
@@ -19,16 +18,12 @@ from causalguard.certify.report.model import (
     FalsePositiveSection,
     FamilyRate,
     Gap,
-    Measure,
     MissSection,
     NextFamily,
     Population,
-    Ranking,
     Rate,
-    Representation,
     Results,
     SampleSize,
-    Test,
 )
 from causalguard.certify.trials import TrialSet
 from causalguard.errors import DataError
@@ -62,10 +57,16 @@ def analyse(trial_set: TrialSet, policy: Policy, held_out: frozenset[str] = froz
     ranking = metrics.rank(trials, policy)
     tests = hypotheses.run(trial_set, policy, effects, gaps, miss)
     described = representation.describe(trial_set, policy)
-    measures = (
-        *measure_all(trials, miss, false, effects, gaps, ranking, tests, policy),
-        *_representation_measures(described, policy),
+    sections = Sections(
+        miss=miss,
+        false=false,
+        effects=effects,
+        gaps=gaps,
+        ranking=ranking,
+        tests=tests,
+        representation=described,
     )
+    measures = measure_all(trials, sections, policy)
     outcomes = gates.judge_all(policy, measures)
     result = gates.verdict(outcomes)
     population = population_of(trials)
@@ -205,167 +206,6 @@ def gap_section(trials: Rows, policy: Policy) -> tuple[Gap, ...]:
     """Equivalence over the levels of each nuisance, at fixed Y."""
     found = (metrics.gap(trials, factor, among, policy) for factor in FACTORS for among in AMONG)
     return tuple(gap for gap in found if gap is not None)
-
-
-def measure_all(
-    trials: Rows,
-    miss: MissSection,
-    false: FalsePositiveSection,
-    effects: Sequence[Effect],
-    gaps: Sequence[Gap],
-    ranking: Ranking,
-    tests: Sequence[Test],
-    policy: Policy,
-) -> tuple[Measure, ...]:
-    """Every quantity that a gate may ask for, by its name."""
-    scanned = float(np.mean([trial.coverage >= 1 for trial in trials]))
-    found = [
-        *_rate_measures(miss, false, policy),
-        *(
-            _measure(f"effect.{e.name}", e.estimate, (e.low, e.high), e.clusters, e.delta, "effect")
-            for e in effects
-        ),
-        *(
-            _measure(
-                f"gap.{g.factor}.{g.among}",
-                g.estimate,
-                (g.low, g.high),
-                g.clusters,
-                policy.delta,
-                "gap",
-            )
-            for g in gaps
-        ),
-        *_family_gap(miss, policy),
-        *_ranking_measures(ranking, policy),
-        *(
-            _measure(
-                hypotheses.QUANTITIES[t.id], t.p_value, (t.p_value,) * 2, t.clusters, 0.0, "p-value"
-            )
-            for t in tests
-            if t.p_value is not None and t.id in hypotheses.QUANTITIES
-        ),
-        _measure("coverage", scanned, (scanned, scanned), len(trials), 0.0, "ranking"),
-    ]
-    return tuple(found)
-
-
-def _measure(
-    quantity: str,
-    estimate: float,
-    interval: tuple[float, ...],
-    clusters: int,
-    delta: float,
-    kind: Literal["rate", "gap", "effect", "p-value", "ranking"],
-) -> Measure:
-    return Measure(
-        quantity=quantity,
-        estimate=estimate,
-        low=interval[0],
-        high=interval[1],
-        clusters=clusters,
-        delta=delta,
-        kind=kind,
-    )
-
-
-def _of_rate(quantity: str, rate: Rate) -> Measure:
-    return _measure(
-        quantity, rate.estimate, (rate.low, rate.high), rate.clusters, rate.delta, "rate"
-    )
-
-
-def _rate_measures(miss: MissSection, false: FalsePositiveSection, policy: Policy) -> list[Measure]:
-    longest = max(false.lengths, key=lambda rate: rate.high)
-    found = [
-        _of_rate("miss.overall", miss.overall),
-        _of_rate("miss.every-family", miss.every_family),
-        _of_rate("false-positive.overall", false.overall),
-        _of_rate("false-positive.longest", longest),
-        *(
-            _of_rate(f"false-positive.{rate.name}", rate)
-            for rate in false.kinds
-            if rate.name in KINDS
-        ),
-    ]
-    overall = false.overall
-    found.append(
-        _measure(
-            "false-positive.episode",
-            1 - (1 - overall.estimate) ** policy.episode,
-            (1 - (1 - overall.low) ** policy.episode, false.episode.union_bound),
-            overall.clusters,
-            policy.delta,
-            "gap",
-        )
-    )
-    if miss.next_family is not None:
-        clusters = min(f.rate.clusters for f in miss.families if f.held_out)
-        found.append(
-            _measure(
-                "miss.next-family",
-                miss.next_family.estimate,
-                (0.0, miss.next_family.high),
-                clusters,
-                1 - miss.next_family.confidence,
-                "gap",
-            )
-        )
-    return found
-
-
-def _family_gap(miss: MissSection, policy: Policy) -> list[Measure]:
-    if len(miss.families) < 2:
-        return []
-    counts = {f.rate.name: (f.rate.hits, f.rate.clusters) for f in miss.families}
-    found = metrics.gap_of(counts, "family", "injected", policy)
-    interval = (found.low, found.high)
-    return [
-        _measure("miss.family-gap", found.estimate, interval, found.clusters, policy.delta, "gap")
-    ]
-
-
-def _ranking_measures(ranking: Ranking, policy: Policy) -> list[Measure]:
-    n = ranking.pairs_counted
-    length, pooled = ranking.length_only, ranking.pooled
-    rows = {
-        "pooled": (pooled.estimate, (pooled.low, pooled.high)),
-        "pairs": (ranking.pairs.estimate, (ranking.pairs.low, ranking.pairs.high)),
-        "tpr-at-1pc": (
-            ranking.tpr_at_1pc.estimate,
-            (ranking.tpr_at_1pc.low, ranking.tpr_at_1pc.high),
-        ),
-        "over-length": (
-            pooled.estimate - length.estimate,
-            (pooled.low - length.high, pooled.high - length.low),
-        ),
-    }
-    return [
-        _measure(f"ranking.{name}", value, interval, n, policy.delta, "ranking")
-        for name, (value, interval) in rows.items()
-    ]
-
-
-REPRESENTATION = {
-    "causal discrimination": "representation.discrimination",
-    "causal stability": "representation.stability",
-    "total variation, clean to injected": "representation.total-variation",
-}
-
-
-def _representation_measures(described: Representation, policy: Policy) -> list[Measure]:
-    return [
-        _measure(
-            REPRESENTATION[figure.name],
-            figure.estimate,
-            (figure.low, figure.high),
-            figure.clusters,
-            policy.delta,
-            "effect",
-        )
-        for figure in described.figures
-        if figure.name in REPRESENTATION
-    ]
 
 
 def sample_sizes(policy: Policy) -> tuple[SampleSize, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from causalguard import console
 from causalguard.attestation import keys
+from causalguard.attestation.certificate import Certificate
 from causalguard.attestation.digests import model_dir_digests
 from causalguard.certify import assemble, evidence, pipeline
 from causalguard.certify import verify as checks
@@ -106,6 +107,7 @@ def cli(
         formats=formats or pipeline.FORMATS,
         attempt=attempt,
         reproduce=_reproduce(audit, loaded, policy, device, dtype),
+        tell=lambda line: click.echo(line, err=True),
     )
     return _show(done.report, done.paths)
 
@@ -220,9 +222,19 @@ def verify(
         checks.check_consistent(found, digests, guard_json)
         _require(found, wanted)
     else:
-        found = _verify_signed(
-            bundle_path, copy_path, key, digests, guard_json, wanted, policy, max_age
+        _check_signed_inputs(bundle_path, key)
+        certificate, found = checks.verify(
+            _read(bundle_path),
+            public_key=keys.load_public(key or ""),
+            file_digests=digests,
+            report_copy=_read(copy_path) if copy_path.is_file() else None,
+            guard_json=guard_json,
+            accepted_policies=_accepted(policy),
+            require_result=wanted,
+            max_age_days=_days(max_age),
+            now=datetime.now(UTC),
         )
+        _say_certificate(certificate, len(digests))
     if recompute is not None:
         _recompute(found, recompute)
     if replay is not None:
@@ -233,16 +245,7 @@ def verify(
     return console.OK
 
 
-def _verify_signed(
-    bundle_path: Path,
-    copy_path: Path,
-    key: Path | None,
-    digests: dict[str, str],
-    guard_json: bytes,
-    wanted: str | None,
-    policy: str | None,
-    max_age: str | None,
-) -> Report:
+def _check_signed_inputs(bundle_path: Path, key: Path | None) -> None:
     if key is None:
         raise UnsignedError("give --key PUBLIC_KEY: the key of whoever you trust to certify")
     if not bundle_path.is_file():
@@ -250,25 +253,19 @@ def _verify_signed(
             f"{bundle_path} is missing: the report is UNSIGNED; get the signed one, or look at its "
             "content with --allow-unsigned"
         )
-    accepted = None
-    if policy is not None:
-        loaded = load_policy(policy)
-        accepted = {loaded.policy.name: loaded.sha256}
-    certificate, found = checks.verify(
-        _read(bundle_path),
-        public_key=keys.load_public(key),
-        file_digests=digests,
-        report_copy=_read(copy_path) if copy_path.is_file() else None,
-        guard_json=guard_json,
-        accepted_policies=accepted,
-        require_result=wanted,
-        max_age_days=_days(max_age),
-        now=datetime.now(UTC),
-    )
+
+
+def _accepted(policy: str | None) -> dict[str, str] | None:
+    if policy is None:
+        return None
+    loaded = load_policy(policy)
+    return {loaded.policy.name: loaded.sha256}
+
+
+def _say_certificate(certificate: Certificate, files: int) -> None:
     click.echo(f"signature    good, by key {certificate.key_fingerprint[:16]}...")
-    click.echo(f"files        {len(digests)} files are those that were certified")
+    click.echo(f"files        {files} files are those that were certified")
     click.echo(f"certificate  {certificate.id}, issued {certificate.issued} (signer's clock)")
-    return found
 
 
 def _require(report: Report, wanted: str | None) -> None:

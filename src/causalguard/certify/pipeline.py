@@ -9,7 +9,7 @@ accepted on half a report.
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,6 +76,7 @@ def certify(
     formats: Sequence[str] = FORMATS,
     attempt: int = 1,
     reproduce: str = "",
+    tell: Callable[[str], None] | None = None,
 ) -> Certified:
     """Certify a model.
 
@@ -89,6 +90,7 @@ def certify(
         formats: renderings besides JSON, of FORMATS.
         attempt: declared number of this attempt.
         reproduce: command that makes the report again.
+        tell: told one line when a stage begins.
 
     Raises:
         OutputExistsError: an unsigned run would lie beside a signed report.
@@ -102,6 +104,8 @@ def certify(
     _check_threshold(guard, model)
     partial = _partial_dir(target)
     trial_set = collect(guard, audit.triplets, model_sha256=model.root_sha256, partial=partial)
+    if tell is not None:
+        tell(f"{len(trial_set.trials)} trials; computing bounds, tests and the graph (minutes)")
     if model_dir_digests(model_dir) != digests:
         raise ModelDirError(f"{model_dir} changed while it was certified; certify it again")
     data = assemble.data_part(
