@@ -78,19 +78,16 @@ def minimum_detectable_effect(
     level(alpha, "alpha")
     groups = np.zeros(len(points), np.int64) if strata is None else codes(strata, "strata")
     root = _covariance_root(points, groups)
-    power = []
-    for effect in steps:
-        hits = 0
-        for _ in range(sets):
-            fake = _permute_within(marks, groups, rng)
-            direction = rng.standard_normal(len(root))
-            shift = effect * (direction / np.linalg.norm(direction)) @ root
-            moved = points + fake[:, None] * shift
-            result = independence_test(
-                moved, fake, strata=groups, permutations=permutations, rng=rng
-            )
-            hits += result.p_value <= alpha
-        power.append(hits / sets)
+
+    def rejects(effect: float) -> bool:
+        fake = _permute_within(marks, groups, rng)
+        direction = rng.standard_normal(len(root))
+        shift = effect * (direction / np.linalg.norm(direction)) @ root
+        moved = points + fake[:, None] * shift
+        result = independence_test(moved, fake, strata=groups, permutations=permutations, rng=rng)
+        return result.p_value <= alpha
+
+    power = [sum(rejects(effect) for _ in range(sets)) / sets for effect in steps]
     reached = [all(p >= target for p in power[i:]) for i in range(len(power))]
     return PowerCurve(
         effects=steps,
