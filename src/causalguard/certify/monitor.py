@@ -159,7 +159,7 @@ class DriftMonitor:
         if not ((values >= 0) & (values <= 1)).all():
             message = "calibration risks must lie in [0, 1]; drop failed scans and score again"
             raise InputError(message)
-        counts = np.bincount(_grid_level(values), minlength=GRID)
+        counts = np.bincount(grid_level(values), minlength=GRID)
         return cls(
             MonitorState(
                 level=level,
@@ -258,14 +258,14 @@ class DriftMonitor:
 
     def _step(self, risk: float) -> Alarm | None:
         state = self._state
-        level = int(_grid_level(np.array([risk]))[0])
+        level = int(grid_level(np.array([risk]))[0])
         self._counts[level] += 1
         seen = state.seen + 1
         above = int(self._counts[level + 1 :].sum())
         share = np.random.Generator(np.random.Philox(key=state.seed, counter=seen)).random()
         # Rank from the top among all outputs so far, itself included; ties broken at random.
         p_value = (above + (1 - share) * int(self._counts[level])) / (state.calibration + seen)
-        entering = np.log(_unspent(seen - 1) - _unspent(seen)) + LOG_PRIOR if seen > 1 else -np.inf
+        entering = np.log(unspent(seen - 1) - unspent(seen)) + LOG_PRIOR if seen > 1 else -np.inf
         self._log_wealth = np.logaddexp(self._log_wealth, entering) + np.log(
             bet_densities(p_value, state.target_fpr)
         )
@@ -286,19 +286,21 @@ def _check_settings(threshold: float, level: float, target_fpr: float) -> None:
         raise ValueError(message)
 
 
-def _grid_level(risks: Vector) -> NDArray[np.int64]:
+def grid_level(risks: Vector) -> NDArray[np.int64]:
+    """Level of each risk on the fixed grid, 0 to GRID − 1, shape as given."""
     clipped = np.clip(risks, 1e-12, 1 - 1e-12)
     logit = np.log(clipped) - np.log1p(-clipped)
     level = np.floor((logit + GRID_LOGIT) / (2 * GRID_LOGIT) * GRID)
     return np.asarray(np.clip(level, 0, GRID - 1), dtype=np.int64)
 
 
-def _unspent(seen: int) -> float:
+def unspent(seen: int) -> float:
+    """Stake not yet bet after so many outputs, in (0, 1 − START_NOW]."""
     return float((1 - START_NOW) / np.sqrt(1 + max(seen - 1, 0) / START_SCALE))
 
 
 def _log_e_value(log_wealth: Vector, seen: int) -> float:
-    return float(np.logaddexp(np.logaddexp.reduce(log_wealth), np.log(_unspent(seen))))
+    return float(np.logaddexp(np.logaddexp.reduce(log_wealth), np.log(unspent(seen))))
 
 
 def bet_densities(p_values: ArrayLike, target_fpr: float = 0.01) -> Vector:
