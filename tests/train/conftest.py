@@ -1,14 +1,17 @@
 """Matched sets to train on, and a configuration over the tiny base model."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from causalguard.records import Span, Triplet
+from causalguard.train.config import TrainConfig, parse_config
+from causalguard.train.run import Prepared, prepare
 
 WORDS = "order mail price report total city meeting flight invoice room notes system reply send"
 
@@ -76,7 +79,7 @@ def benign_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def raw_config(tiny_base: Path, triplet_file: Path, benign_file: Path) -> dict[str, object]:
+def raw_config(tiny_base: Path, triplet_file: Path, benign_file: Path) -> dict[str, Any]:
     """A configuration that trains the random Llama for a few steps."""
     return {
         "name": "test",
@@ -98,3 +101,21 @@ def raw_config(tiny_base: Path, triplet_file: Path, benign_file: Path) -> dict[s
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep token caches of tests apart from the user's."""
     monkeypatch.setenv("CAUSALGUARD_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def make_sets() -> Callable[..., list[Triplet]]:
+    """Matched sets by number and seed."""
+    return make_triplets
+
+
+@pytest.fixture
+def config(raw_config: dict[str, Any]) -> TrainConfig:
+    """The small configuration, validated."""
+    return parse_config(raw_config, where="test")
+
+
+@pytest.fixture
+def prepared(config: TrainConfig) -> Prepared:
+    """Its data."""
+    return prepare(config)

@@ -124,7 +124,7 @@ class Drawer:
             cropped = n > ENOUGH_TOKENS and rng.random() < self.drawing.crop
             return [int(rng.integers(n // 2))] if cropped else [0]
         shift = int(rng.integers(stride)) if rng.random() < self.drawing.shift else 0
-        grid = range(-shift, max(1, n - size + stride - shift), stride)
+        grid = range(-shift, max(1, n - size + stride), stride)
         return sorted({min(max(0, s), n - 1) for s in grid})
 
     def window(self, n: int, span: tuple[int, int], rng: np.random.Generator) -> tuple[int, int]:

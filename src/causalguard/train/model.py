@@ -133,9 +133,15 @@ def build_model(
     hidden = int(backbone.config.hidden_size)  # type: ignore[union-attr,arg-type]
     heads = {e.layer: RiskHead(hidden, middle=e.middle, width=e.width) for e in exits}
     if checkpointing:
-        backbone.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[operator]
+        _recompute(backbone)
     encoder = Encoder(backbone, heads)
     return TrainedModel(encoder, Adapter(config=lora, targets=targets), digest)
+
+
+def _recompute(backbone: Any) -> None:
+    """Recompute activations in the backward pass, by whichever name transformers has for it."""
+    new = getattr(backbone, "activation_checkpointing_enable", None)
+    (new or backbone.gradient_checkpointing_enable)({"use_reentrant": False})
 
 
 def add_lora(backbone: nn.Module, lora: LoraConfig, targets: tuple[str, ...]) -> None:

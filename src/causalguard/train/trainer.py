@@ -117,6 +117,8 @@ class GuardTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped he
             self.train_dataset,
             sampler=FromBatch(n, start=self._start, rank=rank, world=world),
             batch_size=None,
+            # Its own generator: drawing a seed from the global one would shift dropout on resume.
+            generator=torch.Generator().manual_seed(self.args.seed),
             num_workers=workers,
             pin_memory=self.args.device.type == "cuda",
             prefetch_factor=8 if workers else None,
