@@ -106,7 +106,7 @@ def generated(
         data = _with_decoy(data, draw, _OTHER_DECOY_SHARE, decoy)
         return _render_other(data, format_name, style, carrier.tool)
 
-    placed = {"placement": "replace" if slot.at < 0 and slot.where != "own" else "insert"}
+    replaces = slot.at < 0 and slot.where != "own"
     return Scene(
         system=carrier.system,
         task=carrier.task,
@@ -116,20 +116,26 @@ def generated(
         language=carrier.language,
         user_name=scribe.fill("person"),
         site=site,
-        ordinary=scribe.paragraph if placed["placement"] == "replace" else None,
+        ordinary=scribe.paragraph if replaces else None,
         other=other,
         nuisance={
             **carriers.labels(carrier),
-            **placed,
-            "format": format_name,
-            "envelope": style.envelope or "none",
+            "placement": "replace" if replaces else "insert",
             "position": third,
-            "place": slot.label,
             "length": level,
-            "source": "engine",
+            **_shape(site),
         },
         license="Apache-2.0",
     )
+
+
+def _shape(site: Site) -> dict[str, str]:
+    return {
+        "format": site.format_name,
+        "envelope": site.style.envelope or "none",
+        "place": site.slot.label,
+        "source": "engine",
+    }
 
 
 def from_file(
