@@ -288,6 +288,15 @@ def test_list_content_and_artifacts_are_handled() -> None:
     assert state["messages"][3].artifact == {"raw": "EVIL"}
 
 
+def test_a_message_that_lost_its_image_is_not_scanned_again() -> None:
+    graph, model, guard = agent(blocks, wrapped=True)
+    state = graph.invoke(ASK)
+    assert guard.read == ["see"]
+    assert UNREADABLE in str(model.seen)
+    record = state["messages"][2].response_metadata[METADATA]
+    assert record["unscanned"] == ["image"]
+
+
 # --- commands ---------------------------------------------------------------------------------
 
 
