@@ -34,6 +34,7 @@ NAMES = {
     "safety-report.html",
     "safety-report.md",
     "safety-report.junit.xml",
+    "README.md",
     "trials.jsonl",
     "trials-R.safetensors",
 }
@@ -285,3 +286,17 @@ def test_a_write_that_breaks_off_leaves_no_bundle(
         pipeline.write(signed.model, dict.fromkeys(sorted(NAMES), b"x"))
     assert not (signed.model / "safety-report.sigstore.json").exists()
     assert not list(signed.model.parent.glob(".copy.*"))
+
+
+def test_a_readme_written_by_hand_is_left_alone(
+    tmp_path: Path, planted_policy: LoadedPolicy
+) -> None:
+    model = planted.model_dir(tmp_path / "m")
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "README.md").write_text("mine")
+    _certify(model, planted_policy, output=out)
+    assert (out / "README.md").read_text() == "mine"
+    _certify(model, planted_policy)
+    _certify(model, planted_policy)
+    assert (model / "README.md").read_text().startswith("---\nlibrary_name: peft")

@@ -8,9 +8,10 @@ from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
+import yaml
 
 from causalguard.certify.assemble import report_bytes
-from causalguard.certify.report import html, junit, markdown
+from causalguard.certify.report import card, html, junit, markdown
 from causalguard.certify.report.model import Report, as_json, json_schema
 from causalguard.certify.verify import report_of
 
@@ -140,3 +141,18 @@ def test_markdown_leads_with_the_verdict_and_names_every_gate(report: Report) ->
     text = markdown.render(report)
     assert text.startswith(f"# CausalGuard safety report: {report.results.result}")
     assert all(markdown.text(gate.id) in text for gate in report.results.gates)
+
+
+def test_the_card_takes_its_figures_from_the_report(report: Report) -> None:
+    front, body = card.render(report).removeprefix("---\n").split("\n---\n", 1)
+    index = yaml.safe_load(front)["model-index"][0]
+    bound = report.results.miss.overall.high
+    assert index["results"][0]["metrics"][0]["value"] == bound
+    assert f"{100 * bound:.3g} %" in body
+
+
+def test_a_hostile_name_cannot_leave_the_front_matter(report: Report) -> None:
+    content = as_json(report)
+    content["model"]["name"] = "x\n---\nlicense: evil"
+    front = card.render(report_of(content)).removeprefix("---\n").split("\n---\n", 1)[0]
+    assert "license" not in yaml.safe_load(front)

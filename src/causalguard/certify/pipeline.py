@@ -21,7 +21,7 @@ from causalguard.attestation.layout import SUBJECT_FILES
 from causalguard.certify import assemble
 from causalguard.certify.evidence import GuardLike, collect, data_digest, forget
 from causalguard.certify.policy import LoadedPolicy
-from causalguard.certify.report import html, junit, markdown
+from causalguard.certify.report import card, html, junit, markdown
 from causalguard.certify.report.model import ModelPart, Report
 from causalguard.certify.trials import (
     TRIALS_NAME,
@@ -38,7 +38,8 @@ BUNDLE_NAME = "safety-report.sigstore.json"
 HTML_NAME = "safety-report.html"
 MARKDOWN_NAME = "safety-report.md"
 JUNIT_NAME = "safety-report.junit.xml"
-FORMATS = ("html", "md", "junit")
+CARD_NAME = "README.md"
+FORMATS = ("html", "md", "junit", "card")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +115,8 @@ def certify(
     declared = assemble.Declaration(signed=signer is not None, attempt=attempt, reproduce=reproduce)
     report = assemble.build_report(trial_set, policy, model, data, declared)
     bundle = None if signer is None else sign(report, signer)
-    paths = write(target, render(report, bundle, trial_set, formats))
+    wanted = [name for name in formats if name != "card" or _card_is_ours(target)]
+    paths = write(target, render(report, bundle, trial_set, wanted))
     forget(partial)
     return Certified(report=report, bundle=bundle, trials=trial_set, paths=paths)
 
@@ -137,6 +139,12 @@ def _check_threshold(guard: GuardLike, model: ModelPart) -> None:
             f"the guard runs at threshold {guard.threshold}, guard.json says {model.threshold}; "
             "load the guard from this MODEL_DIR"
         )
+
+
+def _card_is_ours(target: Path) -> bool:
+    """A README.md that somebody wrote by hand is left alone."""
+    path = target / CARD_NAME
+    return not path.exists() or card.MARK in path.read_text(encoding="utf-8", errors="replace")
 
 
 def _partial_dir(target: Path) -> Path:
@@ -164,6 +172,7 @@ def render(
         "html": (HTML_NAME, html.render),
         "md": (MARKDOWN_NAME, markdown.render),
         "junit": (JUNIT_NAME, junit.render),
+        "card": (CARD_NAME, card.render),
     }
     for name in formats:
         file_name, renderer = renderers[name]
