@@ -33,6 +33,7 @@ def command() -> None:
 @click.option("--policy", multiple=True, help="Packaged policy to accept (default: default).")
 @click.option("--uncertified", is_flag=True, help="Load without checking a certificate.")
 @click.option("--device", default="cpu", show_default=True)
+@click.option("--dtype", default="auto", show_default=True, help="float32, bfloat16, float16.")
 @click.option("--seed", default=0, show_default=True, help="Of the bootstrap.")
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="New directory.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -42,6 +43,7 @@ def sources(
     policy: tuple[str, ...],
     uncertified: bool,
     device: str,
+    dtype: str,
     seed: int,
     output: Path,
     files: tuple[Path, ...],
@@ -60,6 +62,7 @@ def sources(
         require_certified=not uncertified,
         policies=list(policy) or None,
         device=device,
+        dtype=dtype,
     )
     cases, risks = [row.case for row in rows], score(guard, rows)
     rng = np.random.default_rng(seed)

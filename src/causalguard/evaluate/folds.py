@@ -15,7 +15,7 @@ from causalguard.errors import ConfigError
 from causalguard.evaluate import probes, scoring
 from causalguard.evaluate.baselines import Probe, Words, fit_probe, length_risk
 from causalguard.evaluate.protocol import BASE, EngineFold, FoldConfig, Protocol
-from causalguard.evaluate.rows import Case, Labelled, read_labelled, to_json
+from causalguard.evaluate.rows import Case, Labelled, read_labelled, thin, to_json
 from causalguard.files import read_jsonl, write_atomic
 from causalguard.guard.api import build_scorer
 from causalguard.guard.bundle import read_model_dir
@@ -397,26 +397,6 @@ def _fold_rows(job: Job, fold: FoldConfig, rng: np.random.Generator) -> list[Lab
             rows = [r for r in rows if r.case.y == 0]
         made += thin(rows, job.limit, rng)
     return made
-
-
-def thin(rows: Sequence[Labelled], limit: int | None, rng: np.random.Generator) -> list[Labelled]:
-    """At most ``limit`` rows of each class, whole pairs first, in random order of pairs."""
-    if limit is None:
-        return list(rows)
-    keys = list(dict.fromkeys(r.case.pair for r in rows))
-    rank = {keys[int(k)]: i for i, k in enumerate(rng.permutation(len(keys)))}
-    kept: list[Labelled] = []
-    for y in (0, 1):
-        part = [r for r in rows if r.case.y == y]
-        order = rng.permutation(len(part))
-        turns: dict[str, int] = {}
-        ranked = []
-        for k in order:
-            pair = part[int(k)].case.pair
-            turns[pair] = turns.get(pair, -1) + 1
-            ranked.append((turns[pair], rank[pair], int(k)))
-        kept += [part[k] for _, _, k in sorted(ranked)[:limit]]
-    return kept
 
 
 def engine_rows(spec: EngineFold, *, limit: int | None = None) -> list[Labelled]:

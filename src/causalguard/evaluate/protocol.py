@@ -169,8 +169,9 @@ class Protocol(_Section):
 
     def tests(self) -> dict[str, str]:
         """Model of every fold and probe, by its name."""
-        named = {**self.folds, **self.triggers, **self.dilution}
-        return {name: test.model for name, test in named.items()}
+        found = {name: fold.model for name, fold in self.folds.items()}
+        found |= {name: probe.model for name, probe in self.triggers.items()}
+        return found | {name: probe.model for name, probe in self.dilution.items()}
 
     def trained(self, model: str) -> tuple[str, ...]:
         """Sources that a model is trained on."""

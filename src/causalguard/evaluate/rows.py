@@ -1,10 +1,12 @@
 """Labelled rows of public or private sets: what guard-eval scores, and what it keeps of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from causalguard.errors import DataError
 from causalguard.files import raise_faults, read_jsonl
@@ -117,6 +119,29 @@ def _column(row: Mapping[str, Any], key: str) -> str:
 def read_all(paths: Iterable[Path]) -> list[Labelled]:
     """Rows of several files, in order."""
     return [row for path in paths for row in read_labelled(path)]
+
+
+def thin(rows: Sequence[Labelled], limit: int | None, rng: np.random.Generator) -> list[Labelled]:
+    """At most ``limit`` rows of each class, as many pairs as possible and twins together.
+
+    Pairs stand in one random order for both classes; every pair gives a row before any gives two.
+    """
+    if limit is None:
+        return list(rows)
+    keys = list(dict.fromkeys(r.case.pair for r in rows))
+    rank = {keys[int(k)]: i for i, k in enumerate(rng.permutation(len(keys)))}
+    kept: list[Labelled] = []
+    for y in (0, 1):
+        part = [r for r in rows if r.case.y == y]
+        order = rng.permutation(len(part))
+        turns: dict[str, int] = {}
+        ranked = []
+        for k in order:
+            pair = part[int(k)].case.pair
+            turns[pair] = turns.get(pair, -1) + 1
+            ranked.append((turns[pair], rank[pair], int(k)))
+        kept += [part[k] for _, _, k in sorted(ranked)[:limit]]
+    return kept
 
 
 def to_json(case: Case, risk: Mapping[str, float]) -> dict[str, Any]:
