@@ -40,8 +40,8 @@ def render(report: Report) -> str:
             f"# {text(report.model.name)}",
             "",
             (
-                "A guard against indirect prompt injection: it reads what a tool returned, given the "
-                "user's task, and says how likely it carries an instruction that nobody authorised."
+                "A guard against indirect prompt injection: it reads what a tool returned, given "
+                "the user's task, and says how likely it carries an instruction that nobody authorised."
             ),
             "",
             (
