@@ -201,7 +201,7 @@ def loso(
     output: Path,
 ) -> None:
     """See LOSO_HELP."""
-    from causalguard.evaluate import runner, summary
+    from causalguard.evaluate import loso_report, runner
     from causalguard.train.cli import packaged_config
 
     protocol_path = packaged_config(config)
@@ -222,7 +222,7 @@ def loso(
         return
     if not report_only:
         runner.run_all(plan, jobs=jobs, say=_say)
-    text = summary.write_report(plan.protocol(), output, seed=seed)
+    text = loso_report.write_report(plan.protocol(), output, seed=seed)
     click.echo(text)
 
 

@@ -2,42 +2,27 @@
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from causalguard.errors import ConfigError
-from causalguard.evaluate import probes, scoring
-from causalguard.evaluate.baselines import Probe, Words, fit_probe, length_risk
+from causalguard.evaluate import probes
+from causalguard.evaluate.detectors import build_detectors
 from causalguard.evaluate.protocol import BASE, EngineFold, FoldConfig, Protocol
 from causalguard.evaluate.rows import Case, Labelled, read_labelled, thin, to_json
 from causalguard.files import read_jsonl, write_atomic
-from causalguard.guard.api import build_scorer
-from causalguard.guard.bundle import read_model_dir
-from causalguard.guard.encoder import Encoder, load_backbone
-from causalguard.guard.head import RiskHead
-from causalguard.guard.template import Template, load_tokenizer
-from causalguard.guard.windows import WindowSpec, windows
-from causalguard.records import ToolOutput
-from causalguard.stats.clusters import extreme
-from causalguard.stats.thresholds import fpr_threshold
-from causalguard.train.batches import IGNORE, label_window
+from causalguard.guard.template import Template
 from causalguard.train.config import TrainConfig, load_config
-from causalguard.train.run import Prepared, prepare, train, work_directory
+from causalguard.train.run import prepare, train, work_directory
 from causalguard.train.tokens import Corpus
 
 Floats = NDArray[np.float64]
 Say = Callable[[str], None]
 log = logging.getLogger(__name__)
-
-GUARD, PROBE, WORDS, LENGTH = "guard", "frozen probe", "words", "length"
-FITTED = 12_000
-"""Training texts that the baselines are fitted on, at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,8 +147,12 @@ def run_job(job: Job, folds: Sequence[str], *, say: Say = log.info) -> None:
             say=say,
             prepared=prepared,
         )
-    detectors = build_detectors(job, config, prepared, baselines=job.variant == BASE)
-    write_atomic(job.directory / "facts.json", json.dumps(detectors.facts, indent=1))
+    detectors = build_detectors(
+        job.model_dir, config, prepared, device=job.device, baselines=job.variant == BASE
+    )
+    trained_on = list(job.protocol.trained(job.model))
+    facts = {"model": job.model, "variant": job.variant, "trained_on": trained_on}
+    write_atomic(job.directory / "facts.json", json.dumps({**facts, **detectors.facts}, indent=1))
     for name in missing:
         say(f"{job.variant}/{job.model}: scoring {name}")
         rows = gather(job, name, detectors.template)
@@ -196,165 +185,6 @@ def _checkpoint(model_dir: Path) -> Path | None:
         work_directory(model_dir).glob("checkpoint-*"), key=lambda p: int(p.name.split("-")[1])
     )
     return found[-1] if found else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Detectors:
-    """The guard and its baselines, ready to score."""
-
-    template: Template
-    """The guard's rendering."""
-    spec: WindowSpec
-    """The guard's windows."""
-    encoder: Encoder
-    """Guard with adapter merged in."""
-    frozen: Encoder | None
-    """The same layers without the adapter; None: no baselines."""
-    probe: Probe | None
-    """Linear probe on the frozen layers."""
-    words: Words | None
-    """Naive Bayes."""
-    facts: Mapping[str, Any]
-    """Thresholds and what a reader needs to know of the model."""
-
-    def score(self, outputs: Sequence[ToolOutput]) -> tuple[dict[str, Floats], NDArray[np.int64]]:
-        """Risks per detector and token counts, in order."""
-        risks, counts = scoring.guard_risks(self.encoder, self.template, self.spec, outputs)
-        found = {GUARD: risks}
-        if self.probe is not None and self.frozen is not None:
-            found[PROBE] = probe_risks(self.probe, self.frozen, self.template, self.spec, outputs)
-        if self.words is not None:
-            found[WORDS] = self.words.risk(outputs)
-            found[LENGTH] = length_risk(outputs)
-        return found, counts
-
-
-def build_detectors(
-    job: Job, config: TrainConfig, prepared: Prepared, *, baselines: bool
-) -> Detectors:
-    """Load the guard, fit the baselines on its training examples, freeze all thresholds.
-
-    The baselines' thresholds come from the same calibration texts by the same rule.
-    """
-    device = job.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    files = read_model_dir(job.model_dir)
-    scorer = build_scorer(files, device=device, dtype=torch.float32)
-    found = Detectors(
-        template=scorer.template,
-        spec=scorer.spec,
-        encoder=scorer.encoder,
-        frozen=None,
-        probe=None,
-        words=None,
-        facts={},
-    )
-    if baselines:
-        frozen = frozen_encoder(prepared, config, device)
-        found = replace(
-            found,
-            frozen=frozen,
-            probe=train_probe(frozen, prepared, scorer.spec, config.seed),
-            words=train_words(prepared, config.seed),
-        )
-    outputs = [b.output for b in prepared.calibration]
-    clusters = [b.cluster for b in prepared.calibration]
-    thresholds = {GUARD: files.info.threshold.value}
-    if baselines:
-        risks, _ = replace(found, facts={}).score(outputs)
-        c = config.calibration
-        for name in (PROBE, WORDS, LENGTH):
-            chosen = fpr_threshold(
-                extreme(risks[name], clusters, keep="max"), alpha=c.alpha, delta=c.delta
-            )
-            thresholds[name] = chosen.threshold if chosen.threshold is not None else 1.1
-    facts = {
-        "model": job.model,
-        "variant": job.variant,
-        "trained_on": list(job.protocol.trained(job.model)),
-        "families_trained": len(prepared.families),
-        "thresholds": thresholds,
-        "threshold_rule": files.info.threshold.rule,
-        "calibration_clusters": len(set(clusters)),
-        "files_sha256": dict(sorted(files.digests.items())),
-        "device": device if device == "cpu" else torch.cuda.get_device_name(),
-        "steps": config.steps,
-        "seed": config.seed,
-        "depth": config.depth,
-    }
-    return replace(found, facts=facts)
-
-
-def frozen_encoder(prepared: Prepared, config: TrainConfig, device: str) -> Encoder:
-    """The backbone as downloaded, cut at the guard's depth; its head is never used."""
-    backbone, _ = load_backbone(prepared.base, config.depth, torch.float32)
-    hidden = int(backbone.config.hidden_size)  # type: ignore[union-attr,arg-type]
-    return Encoder(backbone, {config.depth: RiskHead(hidden)}).to(device).eval()
-
-
-def training_windows(
-    corpus: Corpus, spec: WindowSpec, rng: np.random.Generator, *, limit: int = FITTED
-) -> tuple[list[scoring.Window], NDArray[np.int64]]:
-    """One window of each text (the one that holds the instruction, if there is one), and labels."""
-    order = rng.permutation(len(corpus))[:limit]
-    made: list[scoring.Window] = []
-    labels: list[int] = []
-    for i in (int(k) for k in order):
-        span = (int(corpus.spans[i, 0]), int(corpus.spans[i, 1]))
-        n = int(corpus.lengths[i])
-        grid = windows(min(n, spec.max_tokens), spec)
-        rows = [
-            (a, b, label_window(a, b, y=int(corpus.y[i]), span=span, n_tokens=n, grace=0)[1])
-            for a, b in grid
-        ]
-        rows = [r for r in rows if r[2] == 1] or [r for r in rows if r[2] != IGNORE]
-        if rows:
-            a, b, label = rows[int(rng.integers(len(rows)))]
-            ids = corpus.text(i)[a:b].astype(np.int64)
-            made.append(scoring.Window(len(made), corpus.prefix(i).astype(np.int64), ids))
-            labels.append(label)
-    return made, np.array(labels, dtype=np.int64)
-
-
-def train_probe(frozen: Encoder, prepared: Prepared, spec: WindowSpec, seed: int) -> Probe:
-    """Logistic regression on pooled hidden states of the frozen layers."""
-    rng = np.random.default_rng(seed)
-    parts = []
-    for corpus in (prepared.train, prepared.dev):
-        made, y = training_windows(corpus, spec, rng)
-        x = scoring.reduce_windows(frozen, made, scoring.pooled, label="frozen features")
-        parts.append((x, y))
-    return fit_probe(parts[0][0], parts[0][1], dev=parts[1])
-
-
-def probe_risks(
-    probe: Probe,
-    frozen: Encoder,
-    template: Template,
-    spec: WindowSpec,
-    outputs: Sequence[ToolOutput],
-) -> Floats:
-    """Document risks of the probe: the maximum over windows, as for the guard."""
-    made, _ = scoring.cut(outputs, template, spec)
-    device = next(frozen.parameters()).device
-    center = torch.tensor(probe.center, dtype=torch.float32, device=device)
-    scaled = torch.tensor(probe.weight / probe.scale, dtype=torch.float32, device=device)
-
-    def reduce(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        logits = (scoring.pooled(hidden, mask) - center) @ scaled + probe.bias
-        return torch.sigmoid(logits.double()).unsqueeze(-1)
-
-    values = scoring.reduce_windows(frozen, made, reduce, label="frozen probe")
-    return scoring.per_text(made, values, len(outputs), empty=0.0)
-
-
-def train_words(prepared: Prepared, seed: int) -> Words:
-    """Naive Bayes on the words of training texts, read back from their tokens."""
-    tokenizer = load_tokenizer(prepared.base.directory / "tokenizer.json")
-    order = np.random.default_rng(seed).permutation(len(prepared.train))[:FITTED]
-    texts = tokenizer.decode_batch(
-        [prepared.train.text(int(i)).tolist() for i in order], skip_special_tokens=False
-    )
-    return Words.fit(texts, [int(prepared.train.y[i]) for i in order])
 
 
 def gather(job: Job, name: str, template: Template) -> list[Labelled]:

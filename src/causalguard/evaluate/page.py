@@ -2,15 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
 from causalguard.evaluate import report, svg
 from causalguard.evaluate.figures import DilutionFigures, SourceFigures
+from causalguard.evaluate.summary import Summary
 from causalguard.evaluate.svg import Axis
 from causalguard.stats.ranking import Estimate
-
-if TYPE_CHECKING:
-    from causalguard.evaluate.summary import Summary
 
 LIGHT = ("#0b62c4", "#c4480b", "#2e7d32", "#8e24aa", "#00838f", "#ad1457", "#6d4c41", "#5f6b00")
 DARK = ("#6db3ff", "#ff9a5c", "#7ed384", "#d698ea", "#5fd0dc", "#ff86b2", "#c9a597", "#c9d255")
@@ -38,7 +35,7 @@ def style() -> str:
     )
 
 
-def render(s: "Summary") -> str:
+def render(s: Summary, notes: Sequence[str]) -> str:
     """The page; every text is escaped and nothing is loaded from elsewhere."""
     parts = ["<h1>Leave-one-source-out</h1>", _facts(s.facts), _macro(s)]
     parts.append("<h2>Held-out sources</h2>" + _bars(s.sources))
@@ -61,10 +58,8 @@ def render(s: "Summary") -> str:
         ]
         inside = table(["group", "TPR", "FPR", "twin AUROC"], rows)
         parts.append(f"<details><summary>{escape(name)}</summary>{inside}</details>")
-    from causalguard.evaluate.summary import notes
-
     parts.append("<h2>How to read this</h2><ul>")
-    parts += [f"<li>{escape(note)}</li>" for note in notes(s)]
+    parts += [f"<li>{escape(note)}</li>" for note in notes]
     body = "\n".join([*parts, "</ul>"])
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -87,7 +82,7 @@ def _facts(facts: Mapping[str, object]) -> str:
     return f"<p>{escape('; '.join(plain))}</p>"
 
 
-def _macro(s: "Summary") -> str:
+def _macro(s: Summary) -> str:
     names = list(dict.fromkeys(n for m in s.macro.values() for n in m))
     rows = [
         [
