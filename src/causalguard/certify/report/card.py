@@ -41,7 +41,7 @@ def render(report: Report) -> str:
             "",
             (
                 "A guard against indirect prompt injection: it reads what a tool returned, given "
-                "the user's task, and says how likely it carries an instruction that nobody authorised."
+                "the user's task, and says how likely it holds an instruction nobody authorised."
             ),
             "",
             (
