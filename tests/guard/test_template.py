@@ -66,6 +66,18 @@ def test_a_tokenizer_that_cannot_write_its_control_tokens_as_text_is_refused() -
         Template(tokenizer)
 
 
+def test_bytes_outside_the_vocabulary_never_become_the_unknown_control_token() -> None:
+    import json
+
+    whole = json.loads(TOKENIZER.to_str())
+    whole["model"]["unk_token"] = "<|endoftext|>"
+    whole["model"]["vocab"].pop("Ă", None)  # byte 2
+    whole["added_tokens"][0]["special"] = True
+    template = Template(Tokenizer.from_str(json.dumps(whole)))
+    assert not CONTROL.intersection(template.tokens("a\x02b").ids.tolist())
+    assert len(template.tokens("a\x02b").ids) == 2
+
+
 def test_the_tokenizer_digest_survives_saving_and_sees_a_changed_token(tmp_path: Path) -> None:
     path = tmp_path / "tokenizer.json"
     TOKENIZER.save(str(path), pretty=True)
@@ -73,6 +85,18 @@ def test_the_tokenizer_digest_survives_saving_and_sees_a_changed_token(tmp_path:
     other = Tokenizer.from_str(TOKENIZER.to_str())
     other.add_special_tokens(["<|new|>"])
     assert tokenizer_digest(other) != tokenizer_digest(TOKENIZER)
+
+
+def test_the_digest_does_not_see_what_converters_write_differently() -> None:
+    import json
+
+    whole = json.loads(TOKENIZER.to_str())
+    whole["model"] |= {"unk_token": "<|endoftext|>", "fuse_unk": True, "byte_fallback": True}
+    whole["normalizer"] = {"type": "Sequence", "normalizers": []}
+    other = Tokenizer.from_str(json.dumps(whole))
+    assert tokenizer_digest(other) == tokenizer_digest(TOKENIZER)
+    text = "naïve \x02 <|im_end|> 😀"
+    assert Template(other).tokens(text).ids.tolist() == TEMPLATE.tokens(text).ids.tolist()
 
 
 def test_a_missing_or_broken_tokenizer_file_is_a_typed_error(tmp_path: Path) -> None:

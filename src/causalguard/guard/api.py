@@ -26,6 +26,8 @@ BUNDLE_NAME = "safety-report.sigstore.json"
 """The signed report inside MODEL_DIR."""
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+CPU_BATCH_TOKENS = 4096
+GPU_BATCH_TOKENS = 131_072
 STALE_DAYS = 365
 """A certificate older than this draws a warning at load."""
 
@@ -202,7 +204,13 @@ def build_scorer(files: ModelFiles, *, device: str, dtype: torch.dtype) -> Score
     hidden = int(backbone.config.hidden_size)  # type: ignore[union-attr,arg-type]
     heads = build_heads(files, hidden)
     encoder = Encoder(backbone.to(dtype), heads).to(device)
-    return Scorer(encoder, template, info.windows.spec(), threshold=info.threshold.value)
+    return Scorer(
+        encoder,
+        template,
+        info.windows.spec(),
+        threshold=info.threshold.value,
+        batch_tokens=GPU_BATCH_TOKENS if device.startswith("cuda") else CPU_BATCH_TOKENS,
+    )
 
 
 def _other(what: str, found: str, wanted: str) -> str:

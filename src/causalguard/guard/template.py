@@ -59,7 +59,7 @@ class Template:
 
         self.spec = spec or TemplateSpec()
         # Two copies: in one, the text of a control token is ordinary text.
-        self._plain = Tokenizer.from_str(tokenizer.to_str())
+        self._plain = Tokenizer.from_str(json.dumps(canonical_tokenizer(tokenizer.to_str())))
         self._plain.encode_special_tokens = True
         self._plain.no_truncation()
         self._plain.no_padding()
@@ -93,7 +93,8 @@ class Template:
         return [known] if known in self._control_ids else self._encode(text)
 
     def _encode(self, text: str) -> list[int]:
-        return list(self._plain.encode(text, add_special_tokens=False).ids)
+        ids = self._plain.encode(text, add_special_tokens=False).ids
+        return [i for i in ids if i not in self._control_ids]
 
     def prefix(self, system: str, task: str) -> list[int]:
         """Token ids of the trusted context S up to where the tool output begins."""
@@ -108,13 +109,37 @@ class Template:
         return [*self._open, *self._encode(f"{role}\n"), *content, *self._close, *self._newline]
 
     def tokens(self, text: str) -> Tokens:
-        """Tokens of a tool output, control tokens neutralised, with character offsets."""
+        """Tokens of a tool output, control tokens neutralised, with character offsets.
+
+        Bytes that the vocabulary cannot write (a few control characters) give no token.
+        """
         encoded = self._plain.encode(text, add_special_tokens=False)
         ids = np.asarray(encoded.ids, dtype=np.int64)
         offsets = np.asarray(encoded.offsets, dtype=np.int64).reshape(-1, 2)
-        if self._control_ids.intersection(encoded.ids):
-            raise BaseModelError("a control token came out of plain text; this tokenizer is unsafe")
+        if not self._control_ids.isdisjoint(encoded.ids):
+            # Only a tokenizer's unknown token gets here: control texts were tried at start.
+            kept = ~np.isin(ids, list(self._control_ids))
+            ids, offsets = ids[kept], offsets[kept]
         return Tokens(ids=ids, offsets=offsets)
+
+
+def canonical_tokenizer(serialised: str) -> dict[str, Any]:
+    """A tokenizer's JSON with what versions of the libraries write differently made one.
+
+    Converters of different releases give a byte-level BPE an unknown token or byte fallback, or
+    an empty normaliser.  Neither belongs there: bytes that the vocabulary cannot write give no
+    token, in every version.
+    """
+    whole: dict[str, Any] = json.loads(serialised)
+    model, before = whole["model"], whole.get("pre_tokenizer") or {}
+    if model.get("type", "BPE") == "BPE" and before.get("type") == "ByteLevel":
+        model.update(unk_token=None, fuse_unk=False, byte_fallback=False)
+        model.update(continuing_subword_prefix=None, end_of_word_suffix=None)
+        before["trim_offsets"] = True
+    normalizer = whole.get("normalizer") or {}
+    if normalizer.get("type") == "Sequence" and not normalizer["normalizers"]:
+        whole["normalizer"] = None
+    return whole
 
 
 def load_tokenizer(path: Path) -> Any:
@@ -134,7 +159,7 @@ def tokenizer_digest(tokenizer: Any) -> str:
 
     Not over the file: its layout changes between versions of the tokenizers package.
     """
-    whole = json.loads(tokenizer.to_str())
+    whole = canonical_tokenizer(tokenizer.to_str())
     model = whole["model"]
     merges = [m.split(" ") if isinstance(m, str) else list(m) for m in model.get("merges", [])]
     added = sorted((t["id"], t["content"], t["special"]) for t in whole["added_tokens"])

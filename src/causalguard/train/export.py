@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from causalguard.errors import TrainingError
-from causalguard.guard.api import build_scorer
+from causalguard.guard.api import CPU_BATCH_TOKENS, GPU_BATCH_TOKENS, build_scorer
 from causalguard.guard.base import BaseFiles
 from causalguard.guard.bundle import (
     BaseInfo,
@@ -45,7 +45,10 @@ def merged_scorer(
     )
     heads = {k: model.encoder.head(k) for k in model.encoder.exits}
     encoder = Encoder(backbone, heads).to(device)
-    return Scorer(encoder, template, config.windows.spec(), threshold=1.0)
+    batch_tokens = GPU_BATCH_TOKENS if device.startswith("cuda") else CPU_BATCH_TOKENS
+    return Scorer(
+        encoder, template, config.windows.spec(), threshold=1.0, batch_tokens=batch_tokens
+    )
 
 
 def adapter_config(model: TrainedModel, config: TrainConfig) -> dict[str, Any]:

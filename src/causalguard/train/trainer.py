@@ -150,7 +150,8 @@ class GuardTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped he
     ) -> Any:
         """Sum over exits of the weighted terms, in float32; stops on NaN or explosion."""
         del num_items_in_batch
-        outputs = model(input_ids=inputs["input_ids"])
+        packed = {name: v for name, v in inputs.items() if name.startswith("packed_")}
+        outputs = model(inputs["input_ids"], packed or None)
         total = torch.zeros((), device=inputs["input_ids"].device)
         with torch.autocast(total.device.type, enabled=False):
             for layer, (r, logits) in outputs.items():
@@ -261,7 +262,7 @@ def training_arguments(
     looks = watch.every > 0
     return TrainingArguments(
         output_dir=str(output),
-        max_steps=config.steps,
+        max_steps=max(1, config.steps),
         per_device_train_batch_size=1,
         gradient_accumulation_steps=config.accumulation,
         optim=o.name,
