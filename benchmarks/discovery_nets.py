@@ -7,6 +7,8 @@ drawn once per seed.
 import numpy as np
 from numpy.typing import NDArray
 
+from causalguard.certify.discovery import Graph, make_graph
+
 Parents = dict[str, list[str]]
 
 GUARD7: Parents = {
@@ -47,6 +49,26 @@ def random_dag(rng: np.random.Generator) -> Parents:
         name: [above for above in names[:i] if rng.random() < density]
         for i, name in enumerate(names)
     }
+
+
+def chickering(parents: Parents) -> Graph:
+    """CPDAG by Chickering (1995), Label-Edges: shares nothing with the rules under test."""
+    order = list(parents)  # parents come before children
+    label: dict[tuple[str, str], bool] = {}
+    for y in order:
+        into_y = [(z, y) for z in parents[y]]
+        for x in sorted(parents[y], key=order.index, reverse=True):
+            if (x, y) in label:
+                continue
+            compelled = [w for w in parents[x] if label[w, x]]
+            if any(w not in parents[y] for w in compelled):
+                label |= dict.fromkeys(into_y, True)
+                continue
+            label |= {(w, y): True for w in compelled}
+            other = any(z != x and z not in parents[x] for z in parents[y])
+            label |= {edge: other for edge in into_y if edge not in label}
+    directed = [edge for edge, is_compelled in label.items() if is_compelled]
+    return make_graph(order, directed, [e for e, is_compelled in label.items() if not is_compelled])
 
 
 def guard7(

@@ -1,13 +1,24 @@
 """With an oracle for every question PC returns exactly the graph that the truth implies."""
 
 from collections.abc import Iterable
+from contextlib import suppress
+from graphlib import CycleError, TopologicalSorter
+from itertools import combinations, product
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from causalguard.certify.discovery import CiResult, d_separated, make_graph, pc_stable, true_graph
+from causalguard.certify.discovery import (
+    CiResult,
+    Graph,
+    d_separated,
+    make_graph,
+    pc_stable,
+    true_graph,
+)
+from causalguard.certify.discovery import orient as orient_module
 from causalguard.certify.discovery.graph import shd
 from causalguard.certify.discovery.orient import orient
 
@@ -48,14 +59,105 @@ def random_dag(seed: int) -> Parents:
     return {n: [m for m in names[:i] if rng.random() < density] for i, n in enumerate(names)}
 
 
+def chickering(parents: Parents) -> Graph:
+    """CPDAG by Chickering (1995), Label-Edges: shares nothing with Meek's rules."""
+    order = list(parents)  # parents come before children
+    edges = [(x, y) for y in order for x in sorted(parents[y], key=order.index, reverse=True)]
+    label: dict[tuple[str, str], bool] = {}
+    for x, y in edges:
+        if (x, y) in label:
+            continue
+        into_y = [(z, y) for z in parents[y]]
+        compelled = [w for w in parents[x] if label[w, x]]
+        if any(w not in parents[y] for w in compelled):
+            label |= dict.fromkeys(into_y, True)
+            continue
+        label |= {(w, y): True for w in compelled}
+        other = any(z != x and z not in parents[x] for z in parents[y])
+        label |= {edge: other for edge in into_y if edge not in label}
+    directed = [edge for edge, is_compelled in label.items() if is_compelled]
+    return make_graph(order, directed, [e for e, is_compelled in label.items() if not is_compelled])
+
+
+def enumerated(parents: Parents, tiers: dict[str, int]) -> Graph:
+    """MPDAG by listing every DAG with the same skeleton, colliders and tiers."""
+    edges = [(p, node) for node, above in parents.items() for p in above]
+    goal, votes = colliders(edges), []
+    for flips in product((False, True), repeat=len(edges)):
+        turned = [(b, a) if flip else (a, b) for (a, b), flip in zip(edges, flips, strict=True)]
+        if all(tiers[a] <= tiers[b] for a, b in turned) and colliders(turned) == goal:
+            graph = TopologicalSorter({n: [a for a, b in turned if b == n] for n in parents})
+            with suppress(CycleError):
+                graph.prepare()
+                votes.append(flips)
+    fixed = [len({vote[i] for vote in votes}) == 1 for i in range(len(edges))]
+    directed = [edge for edge, known in zip(edges, fixed, strict=True) if known]
+    loose = [edge for edge, known in zip(edges, fixed, strict=True) if not known]
+    return make_graph(parents, directed, loose)
+
+
+def colliders(edges: list[tuple[str, str]]) -> set[tuple[frozenset[str], str]]:
+    linked = {frozenset(edge) for edge in edges}
+    return {
+        (frozenset((a, b)), m)
+        for (a, m), (b, n) in combinations(edges, 2)
+        if m == n and frozenset((a, b)) not in linked
+    }
+
+
 @pytest.mark.parametrize("first", range(0, 150, 25))
 def test_pc_recovers_the_cpdag_of_random_dags_in_every_column_order_tried(first: int) -> None:
     for seed in range(first, first + 25):
         parents, rng = random_dag(seed), np.random.default_rng(seed)
-        truth = true_graph(parents)
+        truth = chickering(parents)
+        assert shd(true_graph(parents), truth) == 0
         for _ in range(4):
             order = [str(name) for name in rng.permutation(list(parents))]
             assert shd(pc_stable(order, Oracle(parents)).graph, truth) == 0
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_tiers_decide_what_every_consistent_dag_agrees_on(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    names = [f"v{i}" for i in rng.permutation(5)]
+    parents = {n: [m for m in names[:i] if rng.random() < 0.7] for i, n in enumerate(names)}
+    tiers = {name: int(index > 1 + seed % 3) for index, name in enumerate(names)}
+    found = pc_stable(names, Oracle(parents), tiers=tiers)
+    assert shd(found.graph, enumerated(parents, tiers)) == 0
+
+
+def test_the_fourth_rule_is_there() -> None:
+    # b is linked with a, c and d; a → d → c with a, c apart: c → b would make a new collider.
+    adjacent = {"a": "bd", "b": "acd", "c": "bd", "d": "abc"}
+    state = orient_module._State(
+        adjacent={node: frozenset(near) for node, near in adjacent.items()},
+        arrows={("a", "d"), ("d", "c")},
+        conflicts=set(),
+    )
+    assert orient_module._meek(state, set()) == {("b", "c")}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_renaming_the_nodes_renames_the_graph_even_when_the_answers_are_noise(seed: int) -> None:
+    names = [f"v{i}" for i in range(6)]
+    rng = np.random.default_rng(seed)
+    noise: dict[tuple[str, ...], float] = {}
+
+    def run(renamed: dict[str, str]) -> tuple[set[frozenset[str]], set[tuple[str, str]]]:
+        back = {new: old for old, new in renamed.items()}
+
+        def test(x: str, y: str, known: frozenset[str]) -> CiResult:
+            key = (*sorted((back[x], back[y])), "|", *sorted(back[k] for k in known))
+            p = noise.setdefault(key, float(rng.random() < 0.12))
+            return CiResult(x=x, y=y, given=tuple(sorted(known)), p_value=p, method="noise")
+
+        graph = pc_stable([renamed[n] for n in names], test).graph
+        arrows = {(back[e.source], back[e.target]) for e in graph.edges if e.mark == "directed"}
+        return {frozenset(back[n] for n in pair) for pair in graph.skeleton}, arrows
+
+    first = run({name: name for name in names})
+    for _ in range(5):
+        assert run(dict(zip(names, rng.permutation(names).tolist(), strict=True))) == first
 
 
 @pytest.mark.parametrize("seed", range(60))

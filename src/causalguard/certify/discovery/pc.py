@@ -148,12 +148,13 @@ class _Search:
                 self._try(frozen, x, y, size)
 
     def _try(self, frozen: Mapping[str, frozenset[str]], x: str, y: str, size: int) -> None:
-        for given in self._sets(frozen, x, y, size):
-            if self.ask.separates(x, y, given):
-                self.separating[frozenset((x, y))] = [given]
-                self.adjacent[x] -= {y}
-                self.adjacent[y] -= {x}
-                return
+        # All of this size, not the first found: which one comes first is a matter of names.
+        sets = self._sets(frozen, x, y, size)
+        separating = [given for given in sets if self.ask.separates(x, y, given)]
+        if separating:
+            self.separating[frozenset((x, y))] = separating
+            self.adjacent[x] -= {y}
+            self.adjacent[y] -= {x}
 
     def votes(self) -> dict[Triple, tuple[int, int]]:
         """Per unshielded triple: separating sets with the middle, and all separating sets."""
