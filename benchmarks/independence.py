@@ -142,7 +142,7 @@ def power(options: argparse.Namespace, _: Section) -> Iterator[Section]:
 
 def conditional(options: argparse.Namespace, _: Section) -> Iterator[Section]:
     quick, peers = options.quick, options.peers
-    sets = 50 if quick else 1000
+    sets = 50 if quick else 500
     rows = []
     cells = [(d, n) for d in ("Z1-null", "Z3-null") for n in (200, 500)]
     for design, n in [*cells, ("Z1-alt", 200), ("Z3-alt", 200)]:
@@ -153,7 +153,7 @@ def conditional(options: argparse.Namespace, _: Section) -> Iterator[Section]:
         yield {"rows": rows}
     sample = designs.make("Z3-null", 200, 0)
     level = simulated_level(
-        sample.R, sample.x, sample.Z, rng=np.random.default_rng(0), sets=50 if quick else 500
+        sample.R, sample.x, sample.Z, rng=np.random.default_rng(0), sets=50 if quick else 200
     )
     yield {"rows": rows, "simulated_level_Z3_200": level}
 
