@@ -15,7 +15,7 @@ def write(path: Path, raw: Any) -> Path:
 
 
 def test_all_faults_are_reported_at_once(raw_config: dict[str, Any]) -> None:
-    raw_config["steps"] = 0
+    raw_config["steps"] = -1
     raw_config["stepz"] = 3
     raw_config["lora"] = {"r": -1, "rank": 3}
     with pytest.raises(ConfigError) as caught:

@@ -23,8 +23,8 @@ from causalguard.train.losses import (
 
 def unit(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
-    values = torch.randn(*shape, generator=generator, dtype=dtype)
-    return values / values.norm(dim=-1, keepdim=True)
+    values: Tensor = torch.randn(*shape, generator=generator, dtype=dtype)
+    return torch.nn.functional.normalize(values, dim=-1)
 
 
 def test_token_loss_averages_the_classes_apart() -> None:

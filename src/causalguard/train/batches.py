@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from causalguard.guard.windows import WindowSpec
+from causalguard.train.packing import pack
 from causalguard.train.tokens import Corpus, Ints
 
 IGNORE = -100
@@ -26,6 +27,8 @@ CHUNK = 16
 """Batches that are drawn together and then cut by length."""
 MAX_MEMBERS = 5
 """A larger group gives two benign and two injected rows, drawn anew each time."""
+PACK_CAPACITY = 1024
+"""Tokens of a packed sequence: attention's cost grows with it, padding falls."""
 PAD_TO = 8
 """Batch lengths are multiples of this: tensor cores like it."""
 
@@ -50,6 +53,8 @@ class Drawing:
     """Probability that a short text loses its first tokens, [0, 1)."""
     grace: int = 3
     """First tokens of a span without a label, >= 0."""
+    packed: bool = False
+    """Add the packed form of the batch: shared prefixes once; see train/packing.py."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +173,9 @@ class BatchSource(Dataset[dict[str, Tensor]]):
     def __getitem__(self, i: int) -> dict[str, Tensor]:
         groups = self._chunk(i // CHUNK)[i % CHUNK]
         rng = np.random.default_rng([self.drawing.seed, 1, i])
-        return collate([row for g in groups for row in self._rows(g, rng)])
+        rows = [row for g in groups for row in self._rows(g, rng)]
+        batch = collate(rows)
+        return batch | pack_rows(rows, batch) if self.drawing.packed else batch
 
     def _length(self, members: Ints) -> int:
         """Longest row a group can give: what batches are cut by."""
@@ -281,3 +288,24 @@ def collate(rows: Sequence[Row]) -> dict[str, Tensor]:
         "prefix_lengths": np.asarray([len(r.prefix) for r in rows]),
     }
     return {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in facts.items()}
+
+
+def pack_rows(rows: Sequence[Row], batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The packed form of a collated batch.
+
+    Returns: ``packed_ids (P, T)``, ``packed_positions (P, T)``, ``packed_mask (P, 1, T, T)``,
+    ``packed_at (B, L)``; see :class:`causalguard.train.packing.Packed`.
+    """
+    longest = batch["input_ids"].shape[1]
+    found = pack(
+        [np.concatenate((r.prefix, r.window)).astype(np.int64) for r in rows],
+        [r.group for r in rows],
+        capacity=PACK_CAPACITY,
+        width=longest,
+    )
+    return {
+        "packed_ids": torch.from_numpy(found.ids),
+        "packed_positions": torch.from_numpy(found.positions),
+        "packed_mask": torch.from_numpy(found.mask)[:, None],
+        "packed_at": torch.from_numpy(found.at),
+    }

@@ -173,6 +173,19 @@ class OptimiserConfig(_Section):
     """Largest norm of the gradient."""
 
 
+class HeadsFirstConfig(_Section):
+    """Training the heads on the frozen backbone before the adapter; see train/heads.py."""
+
+    windows: int = Field(ge=1)
+    """Windows that are run through the backbone once and kept: 1.2 MB each at most."""
+    steps: int = Field(ge=10)
+    """Steps of the heads on these windows, one batch each."""
+    batch: int = Field(default=32, ge=2)
+    """Windows of a batch, about."""
+    lr: float = Field(default=1e-3, gt=0.0)
+    """Peak learning rate of the heads in these steps."""
+
+
 class WatchConfig(_Section):
     """Choosing a checkpoint and stopping a run that has gone wrong."""
 
@@ -227,9 +240,12 @@ class TrainConfig(_Section):
     windows: WindowConfig = WindowConfig()
     loss: LossConfig = LossConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
+    heads_first: HeadsFirstConfig | None = None
+    """null: adapter and heads start together."""
     watch: WatchConfig = WatchConfig()
     calibration: CalibrationConfig = CalibrationConfig()
-    steps: int = Field(default=1500, ge=1)
+    steps: int = Field(default=1500, ge=0)
+    """Steps of adapter and heads together; 0 (with heads_first): the frozen probe."""
     batch: int = Field(default=64, ge=2)
     """Windows (rows) of a micro-batch, about: members of a set are never parted."""
     accumulation: int = Field(default=1, ge=1)
@@ -256,6 +272,8 @@ class TrainConfig(_Section):
             faults.append("exits must have distinct layers in ascending order")
         if self.lora.first_layer > max(layers):
             faults.append("lora.first_layer lies above the deepest exit: nothing would be adapted")
+        if self.steps == 0 and self.heads_first is None:
+            faults.append("steps is 0 and there is no heads_first: nothing would be trained")
         if self.windows.stride > self.windows.tokens:
             faults.append("windows.stride must lie in [1, windows.tokens]")
         if self.windows.max_tokens < self.windows.tokens:

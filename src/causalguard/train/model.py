@@ -40,15 +40,31 @@ class TrainedModel(nn.Module):
         self.adapter = adapter
         self.base_digest = base_digest
 
-    def forward(self, input_ids: Tensor, **kwargs: Any) -> dict[int, tuple[Tensor, Tensor]]:
+    def forward(
+        self, input_ids: Tensor, packed: dict[str, Tensor] | None = None
+    ) -> dict[int, tuple[Tensor, Tensor]]:
         """Token ids (B, T), padded on the right, to R (B, T, W) and logits (B, T) per exit.
 
         No attention mask: under causal attention, padding on the right reaches no earlier token.
+        With the packed form of the same batch, shared prefixes are computed once.
         """
-        states = self.encoder.hidden(input_ids, None, **kwargs)
+        states = self.hidden(input_ids, packed)
         # The heads stay in float32 whatever the backbone computes in.
         with torch.autocast(input_ids.device.type, enabled=False):
             return {k: self.encoder.head(k)(state) for k, state in states.items()}
+
+    def hidden(
+        self, input_ids: Tensor, packed: dict[str, Tensor] | None = None
+    ) -> dict[int, Tensor]:
+        """Hidden states (B, T, H) per exit, whichever way they are computed."""
+        if packed is None:
+            return self.encoder.hidden(input_ids, None)
+        states = self.encoder.hidden(
+            packed["packed_ids"],
+            packed["packed_mask"],
+            position_ids=packed["packed_positions"],
+        )
+        return {k: s.flatten(0, 1)[packed["packed_at"]] for k, s in states.items()}
 
     def trainable(self) -> dict[str, Tensor]:
         """Everything that training changes, by name: what a checkpoint holds."""

@@ -103,19 +103,24 @@ def trim(corpus: Corpus, window: int, say: Say) -> Corpus:
 
 def batch_source(config: TrainConfig, prepared: Prepared, *, world: int = 1) -> BatchSource:
     """The batches of a run."""
+    n = config.steps * config.accumulation * world
+    return BatchSource(prepared.train, drawing(config, prepared, config.batch), n_batches=n)
+
+
+def drawing(config: TrainConfig, prepared: Prepared, rows: int) -> Drawing:
+    """How a run draws groups and windows, for batches of about so many rows."""
     data = config.data
-    drawing = Drawing(
+    return Drawing(
         windows=config.windows.spec(),
-        rows=config.batch,
+        rows=rows,
         seed=config.seed,
         weights=prepared.weights,
         shift=data.shift,
         off_span=data.off_span,
         crop=data.crop,
         grace=data.grace,
+        packed=config.packed,
     )
-    n = config.steps * config.accumulation * world
-    return BatchSource(prepared.train, drawing, n_batches=n)
 
 
 def make_trainer(
@@ -154,6 +159,29 @@ def make_trainer(
     )
 
 
+def train_heads(
+    config: TrainConfig, prepared: Prepared, model: "TrainedModel", *, say: Say = log.info
+) -> None:
+    """The heads on the frozen backbone, in place."""
+    from causalguard.train.heads import warm_heads
+    from causalguard.train.losses import LossWeights
+
+    first = config.heads_first
+    if first is None:
+        return
+    n = max(1, first.windows // first.batch)
+    loss = warm_heads(
+        model,
+        BatchSource(prepared.train, drawing(config, prepared, first.batch), n_batches=n),
+        steps=first.steps,
+        lr=first.lr,
+        weights=LossWeights(**config.loss.model_dump()),
+        exit_weights={e.layer: e.weight for e in config.exits},
+        seed=config.seed,
+    )
+    say(f"heads on the frozen backbone: loss {loss:.3f}")
+
+
 def train(
     config: TrainConfig,
     output: Path,
@@ -185,7 +213,10 @@ def train(
     prepared = prepared or prepare(config, say=say)
     trainer = make_trainer(config, prepared, work_directory(output), device=device)
     say(f"training on {trainer.args.device}: {config.steps} steps of about {config.batch} windows")
-    trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    if config.heads_first is not None and resume is None:
+        train_heads(config, prepared, trainer.model, say=say)
+    if config.steps:
+        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     figures = trainer.evaluate()
     if not trainer.is_world_process_zero():
         return figures
