@@ -64,9 +64,17 @@ class Detectors:
 
 
 def build_detectors(
-    model_dir: Path, config: TrainConfig, prepared: Prepared, *, device: str | None, baselines: bool
+    model_dir: Path,
+    config: TrainConfig,
+    prepared: Prepared,
+    *,
+    device: str | None,
+    baselines: bool,
+    fitted: int = FITTED,
 ) -> Detectors:
     """Load the guard, fit the baselines on its training examples, freeze all thresholds.
+
+    ``fitted`` bounds the training texts that the baselines see.
 
     The baselines' thresholds come from the same calibration texts by the same rule.
     """
@@ -87,8 +95,8 @@ def build_detectors(
         found = replace(
             found,
             frozen=frozen,
-            probe=train_probe(frozen, prepared, scorer.spec, config.seed),
-            words=train_words(prepared, config.seed),
+            probe=train_probe(frozen, prepared, scorer.spec, config.seed, fitted),
+            words=train_words(prepared, config.seed, fitted),
         )
     thresholds = {GUARD: files.info.threshold.value}
     if baselines:
@@ -131,7 +139,7 @@ def frozen_encoder(prepared: Prepared, config: TrainConfig, device: str) -> Enco
 
 
 def training_windows(
-    corpus: Corpus, spec: WindowSpec, rng: np.random.Generator, *, limit: int = FITTED
+    corpus: Corpus, spec: WindowSpec, rng: np.random.Generator, *, limit: int
 ) -> tuple[list[scoring.Window], NDArray[np.int64]]:
     """One window of each text (the one that holds the instruction, if there is one), and labels."""
     order = rng.permutation(len(corpus))[:limit]
@@ -154,12 +162,14 @@ def training_windows(
     return made, np.array(labels, dtype=np.int64)
 
 
-def train_probe(frozen: Encoder, prepared: Prepared, spec: WindowSpec, seed: int) -> Probe:
+def train_probe(
+    frozen: Encoder, prepared: Prepared, spec: WindowSpec, seed: int, fitted: int
+) -> Probe:
     """Logistic regression on pooled hidden states of the frozen layers."""
     rng = np.random.default_rng(seed)
     parts = []
     for corpus in (prepared.train, prepared.dev):
-        made, y = training_windows(corpus, spec, rng)
+        made, y = training_windows(corpus, spec, rng, limit=fitted)
         x = scoring.reduce_windows(frozen, made, scoring.pooled, label="frozen features")
         parts.append((x, y))
     return fit_probe(parts[0][0], parts[0][1], dev=parts[1])
@@ -186,10 +196,10 @@ def probe_risks(
     return scoring.per_text(made, values, len(outputs), empty=0.0)
 
 
-def train_words(prepared: Prepared, seed: int) -> Words:
+def train_words(prepared: Prepared, seed: int, fitted: int) -> Words:
     """Naive Bayes on the words of training texts, read back from their tokens."""
     tokenizer = load_tokenizer(prepared.base.directory / "tokenizer.json")
-    order = np.random.default_rng(seed).permutation(len(prepared.train))[:FITTED]
+    order = np.random.default_rng(seed).permutation(len(prepared.train))[:fitted]
     texts = tokenizer.decode_batch(
         [prepared.train.text(int(i)).tolist() for i in order], skip_special_tokens=False
     )

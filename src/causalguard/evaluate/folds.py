@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from causalguard.errors import ConfigError
 from causalguard.evaluate import probes
-from causalguard.evaluate.detectors import build_detectors
+from causalguard.evaluate.detectors import FITTED, build_detectors
 from causalguard.evaluate.protocol import BASE, EngineFold, FoldConfig, Protocol
 from causalguard.evaluate.rows import Case, Labelled, read_labelled, thin, to_json
 from causalguard.files import read_jsonl, write_atomic
@@ -148,7 +148,12 @@ def run_job(job: Job, folds: Sequence[str], *, say: Say = log.info) -> None:
             prepared=prepared,
         )
     detectors = build_detectors(
-        job.model_dir, config, prepared, device=job.device, baselines=job.variant == BASE
+        job.model_dir,
+        config,
+        prepared,
+        device=job.device,
+        baselines=job.variant == BASE,
+        fitted=FITTED if job.limit is None else min(FITTED, 50 * job.limit),
     )
     trained_on = list(job.protocol.trained(job.model))
     facts = {"model": job.model, "variant": job.variant, "trained_on": trained_on}
