@@ -189,3 +189,35 @@ def test_a_node_that_its_condition_determines_is_independent_of_the_rest() -> No
         "risk": tool + rng.standard_normal(300),
     }
     assert p_value(columns, "format", "risk", "tool") == 1
+
+
+def computed(seed: int, noise: float) -> Columns:
+    """y moves a block; risk is a steep function of one direction of the block."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 2, 600)
+    rows = rng.standard_normal((600, 24)) / np.sqrt(np.arange(1, 25))
+    rows[:, 1] += y
+    risk = 1 / (1 + np.exp(-4 * rows[:, 1])) + noise * rng.standard_normal(600)
+    return {"y": y.astype(np.str_), "block": rows, "risk": risk}
+
+
+def test_a_risk_computed_from_a_block_depends_on_nothing_else_given_the_block() -> None:
+    columns = computed(14, 0.0)
+    found = MixedTest(make_variables(columns))("risk", "y", frozenset(["block"]))
+    assert found.p_value == 1
+    assert "function of the block" in found.method
+    assert p_value(columns, "risk", "y") < 1e-6
+    assert p_value(columns, "block", "risk", "y") < 1e-6
+
+
+def test_a_noisy_score_is_screened_off_by_its_block() -> None:
+    below = sum(p_value(computed(s, 0.3), "risk", "y", "block") <= 0.01 for s in range(30))
+    assert below <= 3
+
+
+def test_near_copies_do_not_explain_each_others_edges_away() -> None:
+    rng = np.random.default_rng(15)
+    a = rng.standard_normal(400)
+    columns = {"a": a, "b": a + 0.05 * rng.standard_normal(400)}
+    columns["c"] = columns["b"] + 0.05 * rng.standard_normal(400)
+    assert p_value(columns, "b", "c", "a") < 1e-6

@@ -9,6 +9,9 @@ kernels are fused by the largest standardised statistic.
 * Grey zone, where that could decide wrongly: permutations inside the cells of z when z is
   categorical or empty (exact at every n), a wild bootstrap otherwise (asymptotic).
 
+A number that a block explains to 95 % (a risk computed from a representation) counts as
+independent of everything given that block: what is left of it is regression error.
+
 Seeds come from the names of the nodes, so an answer does not depend on the order of columns
 or of questions.
 """
@@ -18,7 +21,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2, gamma
+from scipy.stats import chi2, gamma, rankdata
 
 from causalguard.certify.discovery.features import (
     KERNELS,
@@ -33,6 +36,12 @@ from causalguard.certify.discovery.variables import Codes, Matrix, Variable
 JOINT_FEATURES = 60
 """Joint random features of the conditioning set: interactions and curvature."""
 
+INDICES, INDEX_COSINES = 3, 8
+"""Fitted directions of a node, and cosines of each one's rank, in the second regression."""
+
+DETERMINED = 0.05
+"""Share of a number's variance that a block may leave before the number counts as computed."""
+
 RIDGES = 10.0 ** np.arange(-3, 5)
 """Ridge penalties tried, against features of unit variance summed over rows."""
 
@@ -41,6 +50,9 @@ SCREEN_LOW, SCREEN_HIGH = 0.05, 20.0
 
 SPARSE_LOW, SPARSE_HIGH = 1e-6, 0.6
 """The grey zone of sparse tables."""
+
+SCREEN_ROWS = 1000
+"""Rows from which the screen estimates the null variance."""
 
 CHUNK = 4_000_000
 """Numbers held at once while permuting."""
@@ -116,6 +128,8 @@ class MixedTest:
         return (1 + reached) / (1 + self.resamples), "G2, stratified permutation (exact)"
 
     def _kernel(self, x: str, y: str, given: Given, strata: Codes | None) -> tuple[float, str]:
+        if self._determined(x, given) or self._determined(y, given):
+            return 1.0, "one node is a function of the block conditioned on"
         pairs = self._pairs(x, y, given)
         screened = min(1.0, len(pairs) * min(_gamma_screen(a, b) for a, b in pairs))
         if not self._grey(screened):
@@ -128,6 +142,16 @@ class MixedTest:
             drawn = _wild(pairs, self.resamples, rng)
             method = "HSIC of residuals, wild bootstrap (asymptotic)"
         return _fused_p(drawn), method
+
+    def _determined(self, name: str, given: Given) -> bool:
+        """Whether a number is all but computed from a block: then only our error is left of it.
+
+        Not among numbers: of two near copies each would explain the other's edges away.
+        """
+        if self.kinds[name] != "number" or all(self.kinds[g] != "block" for g in given):
+            return False
+        left = self._residual(name, given)["linear"]
+        return float(left.var()) < DETERMINED * float(self.features[name].kernels["linear"].var())
 
     def _pairs(self, x: str, y: str, given: Given) -> list[tuple[Matrix, Matrix]]:
         left, right = self._residual(x, given), self._residual(y, given)
@@ -147,6 +171,9 @@ class MixedTest:
             fit = self._regressions[given]
             kernels = self.features[name].kernels
             once = {id(matrix): fit.residual(matrix) for matrix in kernels.values()}
+            if fit.left is not None:
+                refit = fit.along_index(kernels["linear"], once[id(kernels["linear"])])
+                once = {key: refit.residual(matrix) for key, matrix in once.items()}
             self._residuals[key] = {k: once[id(matrix)] for k, matrix in kernels.items()}
         return self._residuals[key]
 
@@ -181,6 +208,18 @@ class _Regression:
         np.add.at(sums, self.strata, columns)
         return np.asarray(columns - (sums / self.counts[:, None])[self.strata])
 
+    def along_index(self, linear: Matrix, residual: Matrix) -> "_Regression":
+        """Second step: a node that is any function of one direction of the condition.
+
+        The fitted values of the first step name that direction; without this step a risk that
+        is computed from a block would keep a residual that still depends on the block.
+        """
+        fitted = self._centre(linear) - residual
+        widest = np.argsort(-fitted.var(axis=0), kind="stable")[:INDICES]
+        rank = rankdata(fitted[:, widest], axis=0) / len(fitted)
+        waves = [np.cos(np.pi * k * rank) for k in range(1, INDEX_COSINES + 1)]
+        return _Regression(self.strata, np.hstack(waves))
+
     def residual(self, columns: Matrix) -> Matrix:
         """Columns without what the conditioning set explains, shape as given."""
         target = self._centre(columns)
@@ -202,14 +241,17 @@ class _Regression:
 
 def _gamma_screen(a: Matrix, b: Matrix) -> float:
     """p-value of ‖AᵀB‖² under a gamma law with its wild-bootstrap mean and variance."""
-    products = (a[:, :, None] * b[:, None, :]).reshape(len(a), -1)
-    statistic = float((products.sum(axis=0) ** 2).sum())
-    narrow = products.shape[1] <= len(products)
-    gram = products.T @ products if narrow else products @ products.T
-    mean, variance = float(np.trace(gram)), 2 * float((gram**2).sum())
-    if mean <= 1e-12 * len(a) or variance <= 0:
+    n = len(a)
+    weight = np.einsum("ij,ij->i", a, a) * np.einsum("ij,ij->i", b, b)
+    mean, own = float(weight.sum()), float((weight**2).sum())
+    if mean <= 1e-12 * n:
         return 1.0
-    return float(gamma.sf(statistic, mean**2 / variance, scale=variance / mean))
+    # A fixed shuffle: the same rows each time, and no order of the file in them.
+    some = np.random.default_rng(n).permutation(n)[:SCREEN_ROWS]
+    square = ((a[some] @ a[some].T) * (b[some] @ b[some].T)) ** 2
+    between = float(square.sum() - np.trace(square)) * n * (n - 1) / (len(some) * (len(some) - 1))
+    variance = 2 * (own + between)
+    return float(gamma.sf(float(((a.T @ b) ** 2).sum()), mean**2 / variance, scale=variance / mean))
 
 
 def _permutations(
