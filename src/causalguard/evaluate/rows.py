@@ -122,24 +122,28 @@ def read_all(paths: Iterable[Path]) -> list[Labelled]:
 
 
 def thin(rows: Sequence[Labelled], limit: int | None, rng: np.random.Generator) -> list[Labelled]:
-    """At most ``limit`` rows of each class, as many pairs as possible and twins together.
+    """At most ``limit`` rows of each class, twins together.
 
-    Pairs stand in one random order for both classes; every pair gives a row before any gives two.
+    Pairs stand in one random order for both classes, those with rows of both classes first; every
+    pair gives a row before any gives two.
     """
     if limit is None:
         return list(rows)
-    keys = list(dict.fromkeys(r.case.pair for r in rows))
-    rank = {keys[int(k)]: i for i, k in enumerate(rng.permutation(len(keys)))}
+    classes: dict[str, set[int]] = {}
+    for row in rows:
+        classes.setdefault(row.case.pair, set()).add(row.case.y)
+    names = list(classes)
+    keys = [names[int(k)] for k in rng.permutation(len(names))]
+    rank = {pair: i for i, pair in enumerate(sorted(keys, key=lambda p: -len(classes[p])))}
     kept: list[Labelled] = []
     for y in (0, 1):
         part = [r for r in rows if r.case.y == y]
-        order = rng.permutation(len(part))
         turns: dict[str, int] = {}
         ranked = []
-        for k in order:
-            pair = part[int(k)].case.pair
+        for k in (int(i) for i in rng.permutation(len(part))):
+            pair = part[k].case.pair
             turns[pair] = turns.get(pair, -1) + 1
-            ranked.append((turns[pair], rank[pair], int(k)))
+            ranked.append((turns[pair], rank[pair], k))
         kept += [part[k] for _, _, k in sorted(ranked)[:limit]]
     return kept
 
