@@ -83,7 +83,7 @@ def pack(sequences: Sequence[Ids], groups: Sequence[int], *, capacity: int, widt
     Args:
         sequences: token ids of each row, without padding, not empty.
         groups: rows of one group are laid out as one tree.
-        capacity: trees are put side by side up to this length, or that of the longest one.
+        capacity: trees are put side by side up to about this length, or that of the longest one.
         width: L of ``at``: at least the longest row.
     """
     members: dict[int, list[int]] = {}
@@ -91,7 +91,7 @@ def pack(sequences: Sequence[Ids], groups: Sequence[int], *, capacity: int, widt
         members.setdefault(int(group), []).append(row)
     trees = [(rows, make_tree([sequences[r] for r in rows])) for rows in members.values()]
     sizes = [len(tree.ids) for _, tree in trees]
-    bins = _fill(sizes, max(capacity, max(sizes)))
+    bins = _fill(sizes, capacity)
     longest = max(sum(len(trees[k][1].ids) for k in each) for each in bins)
     longest = -(-longest // 8) * 8
     packed = Packed(
@@ -121,15 +121,11 @@ def _place(packed: Packed, p: int, offset: int, rows: list[int], tree: Tree) -> 
 
 
 def _fill(sizes: Sequence[int], capacity: int) -> list[list[int]]:
-    """First-fit decreasing: which trees share a sequence."""
-    bins: list[list[int]] = []
-    room: list[int] = []
+    """Which trees share a sequence: as few sequences as fit, filled evenly, longest tree first."""
+    load = [0] * max(1, -(-sum(sizes) // max(capacity, *sizes, 1)))
+    bins: list[list[int]] = [[] for _ in load]
     for k in sorted(range(len(sizes)), key=lambda k: -sizes[k]):
-        fits = next((b for b, free in enumerate(room) if free >= sizes[k]), None)
-        if fits is None:
-            bins.append([k])
-            room.append(capacity - sizes[k])
-        else:
-            bins[fits].append(k)
-            room[fits] -= sizes[k]
-    return bins
+        least = load.index(min(load))
+        bins[least].append(k)
+        load[least] += sizes[k]
+    return [each for each in bins if each]
