@@ -51,10 +51,14 @@ class Detectors:
     facts: Mapping[str, Any]
     """Thresholds and what a reader needs to know of the model."""
 
-    def score(self, outputs: Sequence[ToolOutput]) -> tuple[dict[str, Floats], NDArray[np.int64]]:
-        """Risks per detector and token counts, in order."""
+    def score(
+        self, outputs: Sequence[ToolOutput], *, baselines: bool = True
+    ) -> tuple[dict[str, Floats], NDArray[np.int64]]:
+        """Risks per detector (the guard's alone on demand) and token counts, in order."""
         risks, counts = scoring.guard_risks(self.encoder, self.template, self.spec, outputs)
         found = {GUARD: risks}
+        if not baselines:
+            return found, counts
         if self.probe is not None and self.frozen is not None:
             found[PROBE] = probe_risks(self.probe, self.frozen, self.template, self.spec, outputs)
         if self.words is not None:

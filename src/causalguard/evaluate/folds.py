@@ -161,7 +161,10 @@ def run_job(job: Job, folds: Sequence[str], *, say: Say = log.info) -> None:
     for name in missing:
         say(f"{job.variant}/{job.model}: scoring {name}")
         rows = gather(job, name, detectors.template)
-        risks, counts = detectors.score([r.output for r in rows])
+        # Dilution is reported for the guard alone, and its documents are most of the tokens.
+        risks, counts = detectors.score(
+            [r.output for r in rows], baselines=name not in job.protocol.dilution
+        )
         lines = [
             json.dumps(to_json(replace(r.case, tokens=int(n)), {d: v[i] for d, v in risks.items()}))
             for i, (r, n) in enumerate(zip(rows, counts, strict=True))

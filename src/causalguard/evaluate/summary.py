@@ -143,7 +143,7 @@ def lines_of(protocol: Protocol, scores: Sequence[Scores]) -> list[Line]:
 def detectors_of(by_variant: Mapping[str, list[Scores]]) -> Iterator[tuple[str, str, str]]:
     """(printed name, variant, detector), the unchanged guard first, then baselines, ablations."""
     for variant in sorted(by_variant, key=lambda v: v != BASE):
-        for detector in by_variant[variant][0].risks:
+        for detector in max((s.risks for s in by_variant[variant]), key=len):
             yield (detector if variant == BASE else f"{detector}: {variant}"), variant, detector
 
 
