@@ -169,14 +169,20 @@ def _conditional_verdicts(section: Section) -> list[str]:
 
 
 NOTES = (
-    "* How the kernels were chosen: some 15 subsets and 5 ways of fusing were compared by power on "
-    "300 data sets each of D32-mean, -flip, -scale, U576-weak and U1-sine (other seeds and "
-    "rotations than below). The power figures are therefore for designs of a kind that the test "
-    "was tuned on; no design was held out. Levels are not affected.",
-    "* The same holds for continuous Z: two of its three parts (one smooth function per "
-    "coordinate, normal scores) were added after looking at Z1 and Z3.",
-    "* Peers were run on 200 data sets, ours on 500: a ratio near its limit is not settled. "
-    "Times of the time section were taken shortly before the last changes to the code.",
+    (
+        "* How the kernels were chosen: some 15 subsets and 5 ways of fusing were compared by power "
+        "on 300 data sets each of D32-mean, -flip, -scale, U576-weak and U1-sine (other seeds and "
+        "rotations than below). The power figures are therefore for designs of a kind that the "
+        "test was tuned on; no design was held out. Levels are not affected."
+    ),
+    (
+        "* The same holds for continuous Z: two of its three parts (one smooth function per "
+        "coordinate, normal scores) were added after looking at Z1 and Z3."
+    ),
+    (
+        "* Peers were run on 200 data sets, ours on 500: a ratio near its limit is not settled. "
+        "Times of the time section were taken shortly before the last changes to the code."
+    ),
 )
 
 
