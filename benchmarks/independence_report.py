@@ -172,8 +172,8 @@ NOTES = (
     (
         "* How the kernels were chosen: some 15 subsets and 5 ways of fusing were compared by "
         "power on 300 data sets each of D32-mean, -flip, -scale, U576-weak and U1-sine (other "
-        "seeds and rotations than below). The power figures are therefore for designs of a kind that the "
-        "test was tuned on; no design was held out. Levels are not affected."
+        "seeds and rotations than below). The power figures are therefore for designs of a "
+        "kind that the test was tuned on; no design was held out. Levels are not affected."
     ),
     (
         "* The same holds for continuous Z: two of its three parts (one smooth function per "
