@@ -163,7 +163,7 @@ def test_every_term_has_the_gradient_it_claims() -> None:
 
 
 def test_supervised_contrast_agrees_with_pytorch_metric_learning() -> None:
-    from pytorch_metric_learning import losses
+    from pytorch_metric_learning import losses  # type: ignore[import-untyped]
 
     r, y = unit(12, 6, dtype=torch.float32), torch.arange(12) % 3 % 2
     theirs = losses.SupConLoss(temperature=0.2)(r, y)
@@ -173,7 +173,7 @@ def test_supervised_contrast_agrees_with_pytorch_metric_learning() -> None:
 
 
 def test_the_matched_contrast_agrees_with_pytorch_metric_learning() -> None:
-    from pytorch_metric_learning import losses
+    from pytorch_metric_learning import losses  # type: ignore[import-untyped]
 
     roles, groups, usable = matched_batch()
     r = unit(9, 6, dtype=torch.float32)

@@ -7,6 +7,7 @@ Source: Kumar et al. 2022, "Fine-tuning can distort pretrained features" (probe,
 With ``steps: 0`` the result is the frozen probe itself, the baseline of every adapter.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -57,9 +58,7 @@ def warm_heads(
     pool = [run_frozen(model, source[i]) for i in _counted(len(source), "frozen backbone")]
     heads = [p for layer in exit_weights for p in model.encoder.head(layer).parameters()]
     optimiser = torch.optim.AdamW(heads, lr=lr, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, max_lr=lr, total_steps=steps, pct_start=0.1, cycle_momentum=False
-    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda k: _rate(k, steps))
     generator = torch.Generator().manual_seed(seed)
     rounds = -(-steps // len(pool))
     order = torch.cat([torch.randperm(len(pool), generator=generator) for _ in range(rounds)])
@@ -74,6 +73,11 @@ def warm_heads(
         last.append(float(loss.detach()))
     tail = last[-max(1, steps // 10) :]
     return sum(tail) / len(tail)
+
+
+def _rate(step: int, steps: int) -> float:
+    """Share of the peak rate: up over a tenth of the steps, then along a cosine to 0."""
+    return min(1.0, 10 * (step + 1) / steps) * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
 def _counted(n: int, label: str) -> Iterable[int]:
