@@ -173,7 +173,7 @@ def test_supervised_contrast_agrees_with_pytorch_metric_learning() -> None:
 
 
 def test_the_matched_contrast_agrees_with_pytorch_metric_learning() -> None:
-    from pytorch_metric_learning import losses  # type: ignore[import-untyped]
+    from pytorch_metric_learning import losses
 
     roles, groups, usable = matched_batch()
     r = unit(9, 6, dtype=torch.float32)

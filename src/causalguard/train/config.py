@@ -199,8 +199,6 @@ class WatchConfig(_Section):
     """Checkpoints kept on disk."""
     explosion: float = Field(default=10.0, gt=1.0)
     """Stop when the loss exceeds this many times its running median."""
-    average: float = Field(default=0.0, ge=0.0, lt=1.0)
-    """Decay of an exponential average of the weights, used at the end; 0: off."""
 
 
 class CalibrationConfig(_Section):
@@ -254,8 +252,6 @@ class TrainConfig(_Section):
     """auto: bf16 where the device has it, else fp32."""
     checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, a third more time."""
-    quantise: Literal["none", "nf4"] = "none"
-    """nf4: base weights in 4 bits (QLoRA), needs causalguard[qlora]."""
     packed: bool = False
     """Compute what the members of a matched set share only once; same results."""
     deterministic: bool = False
