@@ -144,6 +144,25 @@ def _certificate_state(model: str, key: Path | None, policy: tuple[str, ...]) ->
         yield Check(good=True, what=what)
 
 
+@command.command()
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("demo-output"),
+    show_default=True,
+    help="Directory for everything that is made; replaced if an earlier demo made it.",
+)
+def demo(output: Path) -> None:
+    """Train, certify and use a small guard on this machine (minutes, CPU).
+
+    Everything is made here and now, a signing key included; nothing is fetched.
+    """
+    _need_guard_extra()
+    from causalguard.demo.run import run_demo
+
+    run_demo(output)
+
+
 def main() -> None:
     """Entry point of causalguard."""
     console.run(command)
