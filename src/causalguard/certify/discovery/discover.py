@@ -109,14 +109,7 @@ def discover(
     units = _clusters(clusters, rows)
     settings = _Settings(alpha=alpha, max_given=max_given, tiers=tiers)
     run = settings.run(nodes, _one_row_each(units, rng), rng)
-    edges: Counter[Pair] = Counter()
-    arrows: Counter[tuple[str, str]] = Counter()
-    for done in range(half_samples):
-        half = settings.run(nodes, _half(_one_row_each(units, rng), rng), rng)
-        edges.update(half.graph.skeleton)
-        arrows.update((e.source, e.target) for e in half.graph.edges if e.mark == "directed")
-        if progress is not None:
-            progress(done + 1, half_samples)
+    edges, arrows = _stability(settings, nodes, units, rng, (half_samples, progress))
     count = len(np.unique(units))
     return Discovery(
         graph=_with_frequencies(run.graph, run.tests, edges, arrows, half_samples),
@@ -155,6 +148,26 @@ class _Settings:
         return pc_stable(
             list(nodes), test, alpha=self.alpha, tiers=self.tiers, max_given=self.max_given
         )
+
+
+def _stability(
+    settings: _Settings,
+    nodes: Mapping[str, Variable],
+    units: NDArray[np.int64],
+    rng: np.random.Generator,
+    plan: tuple[int, Progress | None],
+) -> tuple[Counter[Pair], Counter[tuple[str, str]]]:
+    """How often each adjacency and each arrow is found on half of the clusters."""
+    half_samples, progress = plan
+    edges: Counter[Pair] = Counter()
+    arrows: Counter[tuple[str, str]] = Counter()
+    for done in range(half_samples):
+        half = settings.run(nodes, _half(_one_row_each(units, rng), rng), rng)
+        edges.update(half.graph.skeleton)
+        arrows.update((e.source, e.target) for e in half.graph.edges if e.mark == "directed")
+        if progress is not None:
+            progress(done + 1, half_samples)
+    return edges, arrows
 
 
 def _clusters(clusters: Sequence[str] | None, rows: int) -> NDArray[np.int64]:
