@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from causalguard.errors import ConfigError
 from causalguard.guard.template import TemplateSpec
 from causalguard.guard.windows import WindowSpec
-from causalguard.records import Kind
+from causalguard.records import KINDS, Kind
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
@@ -114,6 +114,8 @@ class DataConfig(_Section):
     generate: GenerateConfig | None = None
     files: tuple[FileConfig, ...] = ()
     extra: tuple[ExtraConfig, ...] = ()
+    kinds: tuple[Kind, ...] = KINDS
+    """Members of the matched sets that are trained on (the dev split keeps all)."""
     dev_share: float = Field(default=0.1, gt=0.0, lt=0.9)
     """Share of the carriers (pairs) of files that is held out for choosing a checkpoint."""
     dev_max: int = Field(default=2000, ge=2)
@@ -133,6 +135,8 @@ class DataConfig(_Section):
     def _some(self) -> "DataConfig":
         if self.generate is None and not self.files and not self.extra:
             raise ValueError("no data: give generate, files or extra")
+        if not {"benign", "injected"} <= set(self.kinds):
+            raise ValueError("kinds must hold benign and injected at least")
         return self
 
 

@@ -65,7 +65,7 @@ def load_sources(config: TrainConfig, *, say: Callable[[str], None] = log.info) 
         say(f"{extra.path.name}: {len(rows)} examples")
     kept, held = split_dev(whole, dev_share=data.dev_share, seed=config.seed)
     return Sources(
-        train=(*train, *kept),
+        train=tuple(e for e in (*train, *kept) if e.kind in data.kinds),
         dev=tuple(_limit([*dev, *held], data.dev_max, config.seed)),
         weights=weights,
         families=tuple(sorted({t.family for t in sets})),
