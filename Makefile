@@ -3,6 +3,8 @@
 PY := .venv/bin/python
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
+# Waiting threads sleep: on a busy machine spinning ones cost ten times the work.
+export OMP_WAIT_POLICY := PASSIVE
 
 .PHONY: help demo test check lint setup default-model clean
 help:

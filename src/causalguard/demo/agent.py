@@ -47,7 +47,7 @@ def compare(model_dir: Path, key: Path, page_path: Path) -> None:
     click.echo(f"{_acts(desk)} with it")
     notes = [
         (
-            "Model trained, certified and signed on this machine under the demo policy: it shows how "
+            "Trained, certified and signed on this machine under the demo policy: it shows how "
             "the parts work together, not how well a real guard detects."
         ),
         f"System prompt: {SYSTEM_PROMPT}",

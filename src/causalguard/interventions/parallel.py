@@ -1,15 +1,19 @@
-"""Matched sets made by several processes: the same sets in the same order as by one."""
+"""Matched sets made by several processes: the same sets in the same order as by one.
 
-import multiprocessing
+The processes run this module as a command of their own, so the caller's main module is not
+imported again (as multiprocessing's spawn would) and no thread is forked.
+"""
+
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
-from functools import partial
 
-from causalguard.interventions import engine
+from causalguard.errors import MissingError
+from causalguard.interventions import engine, triplets
 from causalguard.records import Triplet
 
-CHUNK = 50
-"""Sets that a process makes at a time."""
 WORTH_IT = 500
 """Fewer sets than this are made by the calling process."""
 
@@ -20,6 +24,7 @@ def generate(
     seed: int,
     split: str,
     families: str | Sequence[str] | None = None,
+    lengths: Sequence[str] | None = None,
     processes: int | None = None,
 ) -> Iterator[Triplet]:
     """Yield what :func:`engine.generate` yields, made by several processes.
@@ -29,25 +34,59 @@ def generate(
         seed: >= 0.
         split: one of ``engine.SPLITS``.
         families: as for :func:`engine.generate`.
+        lengths: likewise.
         processes: how many; None: one per processor.  One, or few sets: no process is started.
+
+    Raises:
+        MissingError: a process could not be run; the message holds what it printed.
     """
     count = processes or os.cpu_count() or 1
     if count == 1 or n_sets < WORTH_IT:
-        yield from engine.generate(n_sets, seed=seed, split=split, families=families)
+        yield from engine.generate(
+            n_sets, seed=seed, split=split, families=families, lengths=lengths
+        )
         return
-    make = partial(_make, seed=seed, split=split, families=families)
-    # spawn: the caller may hold threads (tokenizers, torch) that do not survive a fork
-    with multiprocessing.get_context("spawn").Pool(count) as pool:
-        for part in pool.imap(make, _chunks(n_sets)):
-            yield from part
+    engine.make_plan(seed, split, families, None, lengths)  # faults are the caller's to see
+    order = {"n": n_sets, "step": count, "seed": seed, "split": split}
+    order |= {"families": families, "lengths": lengths}
+    running = [_start(order | {"first": k}) for k in range(count)]
+    try:
+        for index in range(n_sets):
+            yield _next(running[index % count])
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    stream.close()
 
 
-def _chunks(n_sets: int) -> list[tuple[int, int]]:
-    return [(start, min(start + CHUNK, n_sets)) for start in range(0, n_sets, CHUNK)]
+def _start(order: dict[str, object]) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "causalguard.interventions.parallel", json.dumps(order)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8")
 
 
-def _make(
-    chunk: tuple[int, int], *, seed: int, split: str, families: str | Sequence[str] | None
-) -> list[Triplet]:
-    plan = engine.make_plan(seed, split, families, None, None)
-    return [engine.nth(index, plan) for index in range(*chunk)]
+def _next(process: "subprocess.Popen[str]") -> Triplet:
+    line = process.stdout.readline() if process.stdout else ""
+    if not line.endswith("\n"):
+        raise MissingError("a generating process ended early; see its message above and try again")
+    return triplets.from_row(json.loads(line))
+
+
+def _serve(order: dict[str, object]) -> None:
+    """Make sets first, first + step, ... and print them as rows."""
+    plan = engine.make_plan(
+        order["seed"],  # type: ignore[arg-type]
+        order["split"],  # type: ignore[arg-type]
+        order["families"],  # type: ignore[arg-type]
+        None,
+        order["lengths"],  # type: ignore[arg-type]
+    )
+    for index in range(int(order["first"]), int(order["n"]), int(order["step"])):  # type: ignore[call-overload]
+        row = triplets.to_row(engine.nth(index, plan))
+        sys.stdout.write(json.dumps(row) + "\n")
+
+
+if __name__ == "__main__":
+    _serve(json.loads(sys.argv[1]))

@@ -92,11 +92,9 @@ def _sets(
     lengths: Sequence[str] | None = None,
 ) -> Iterable[Triplet]:
     """Matched sets of the engine, by several processes where there are many."""
-    from causalguard.interventions import engine, parallel
+    from causalguard.interventions import parallel
 
-    if lengths is not None:
-        return engine.generate(n_sets, seed=seed, split=split, families=families, lengths=lengths)
-    return parallel.generate(n_sets, seed=seed, split=split, families=families)
+    return parallel.generate(n_sets, seed=seed, split=split, families=families, lengths=lengths)
 
 
 def _limit(examples: list[Example], most: int, seed: int) -> list[Example]:
