@@ -67,10 +67,10 @@ class Check:
 
 
 @command.command()
-@click.option("--model", default="default", show_default=True, help="MODEL_DIR to look at.")
+@click.option("--model", help="MODEL_DIR to look at.")
 @click.option("--key", type=click.Path(path_type=Path), help="Public key for its report.")
 @click.option("--policy", multiple=True, help="Packaged policy to accept (default: default).")
-def doctor(model: str, key: Path | None, policy: tuple[str, ...]) -> int:
+def doctor(model: str | None, key: Path | None, policy: tuple[str, ...]) -> int:
     """Print versions, base model, key, backend and certificate state, with remedies."""
     checks = [*_versions(), *_base_state(), *_certificate_state(model, key, policy)]
     for check in checks:
@@ -126,7 +126,17 @@ def _base_state() -> Iterator[Check]:
     )
 
 
-def _certificate_state(model: str, key: Path | None, policy: tuple[str, ...]) -> Iterator[Check]:
+def _certificate_state(
+    model: str | None, key: Path | None, policy: tuple[str, ...]
+) -> Iterator[Check]:
+    if model is None:
+        yield Check(
+            good=False,
+            what="certificate: no model given",
+            remedy="causalguard doctor --model DIR --key KEY looks at one",
+            optional=True,
+        )
+        return
     if not _has("torch"):
         return
     from causalguard.guard.api import Guard

@@ -28,7 +28,7 @@ def command() -> None:
 
 
 @command.command()
-@click.option("--model", required=True, help="MODEL_DIR, or 'default' for the shipped model.")
+@click.option("--model", required=True, help="MODEL_DIR of a guard.")
 @click.option("--key", type=click.Path(path_type=Path), help="Public key for its report.")
 @click.option("--policy", multiple=True, help="Packaged policy to accept (default: default).")
 @click.option("--uncertified", is_flag=True, help="Load without checking a certificate.")

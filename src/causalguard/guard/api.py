@@ -12,7 +12,13 @@ import torch
 from causalguard.attestation import certificate, keys
 from causalguard.attestation.certificate import Certificate
 from causalguard.attestation.digests import sha256_bytes
-from causalguard.errors import BaseModelError, NotCertifiedError, ScanError, UnsignedError
+from causalguard.errors import (
+    BaseModelError,
+    ModelDirError,
+    NotCertifiedError,
+    ScanError,
+    UnsignedError,
+)
 from causalguard.guard import base as bases
 from causalguard.guard.bundle import ModelFiles, adapter_tensors, build_heads, read_model_dir
 from causalguard.guard.encoder import Encoder, load_backbone, merge_lora
@@ -25,6 +31,10 @@ from causalguard.records import Span, ToolOutput, Verdict
 BUNDLE_NAME = "safety-report.sigstore.json"
 """The signed report inside MODEL_DIR."""
 
+NO_DEFAULT = (
+    "this version ships no default model; give a MODEL_DIR (guard-train and guard-certify make "
+    "one, causalguard demo shows how)"
+)
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 CPU_BATCH_TOKENS = 4096
 GPU_BATCH_TOKENS = 131_072
@@ -81,6 +91,8 @@ class Guard:
         """
         if dtype != "auto" and dtype not in DTYPES:
             raise ValueError(f"dtype must be auto or one of {sorted(DTYPES)}, got {dtype!r}")
+        if str(model_dir) == "default" and not Path(model_dir).exists():
+            raise ModelDirError(NO_DEFAULT)
         files = read_model_dir(Path(model_dir))
         granted = None
         if require_certified:

@@ -20,7 +20,7 @@ BATCH = 64
 
 
 @click.command(epilog="Exit codes: 0 clean, 1 something flagged, 2 usage, 3 the run failed.")
-@click.option("--model", required=True, help="MODEL_DIR, or 'default' for the shipped model.")
+@click.option("--model", required=True, help="MODEL_DIR of a guard.")
 @click.option(
     "--key",
     type=click.Path(path_type=Path),
@@ -65,7 +65,7 @@ def command(
     \b
     Examples:
       guard-scan --model runs/tiny --key mykey.pub --input rows.jsonl --output out.jsonl
-      curl -s SOME_PAGE | guard-scan --model default --task "Summarise this page"
+      curl -s SOME_PAGE | guard-scan --model runs/tiny --key mykey.pub --task "Summarise this page"
     """
     if output is not None and output.exists():
         raise OutputExistsError(f"{output} exists already; give another path or remove it first")
