@@ -11,7 +11,7 @@ help:
 	@echo "make demo           train, certify and use a small guard on this machine (minutes, CPU)"
 	@echo "make test           every check and the whole test suite"
 	@echo "make check          the checks without the tests: ruff, mypy, import-linter"
-	@echo "make default-model  re-make the shipped model (one H200, or a long CPU night)"
+	@echo "make default-model  make the full-size model (SHARED=DIR adds real carriers; one GPU)"
 	@echo "make clean          remove .venv and outputs"
 
 setup:
@@ -29,7 +29,7 @@ test: setup
 	@$(PY) -m pytest -n 2 --dist worksteal
 
 default-model: setup
-	@$(PY) scripts/default_model.py
+	@$(PY) scripts/default_model.py $(if $(SHARED),--shared $(SHARED)) $(if $(KEY),--key $(KEY))
 
 clean:
 	rm -rf .venv demo-output runs
