@@ -64,7 +64,12 @@ Exit codes: 0 PASSED, 1 FAILED, 2 wrong usage, 3 INCONCLUSIVE or the run failed.
 )
 @click.option("--attempt", type=click.IntRange(min=1), default=1, help="Which attempt it is.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, ...")
-@click.option("--dtype", default="float32", show_default=True, help="float32, bfloat16, ...")
+@click.option(
+    "--dtype",
+    default="auto",
+    show_default=True,
+    help="float32 or bfloat16; auto: the fast one on this machine.",
+)
 @click.pass_context
 def cli(
     context: click.Context,
@@ -97,6 +102,7 @@ def cli(
     pipeline.check_target(output or model, signed=signer is not None)
     audit = _audit(data, sets or loaded.policy.audit_sets, seed)
     guard = evidence.load_guard(model, device=device, dtype=dtype)
+    dtype = guard.backend.rsplit("-", 1)[-1]
     done = pipeline.certify(
         model,
         guard,

@@ -12,8 +12,14 @@ from pathlib import Path
 import click
 
 from causalguard.errors import CausalGuardError, OutputExistsError
+from causalguard.interventions import engine, triplets
+from causalguard.interventions.families import FAMILIES, by_name
 
 POLICY = "demo"
+AUDIT_SETS, AUDIT_SEED = 120, 7
+AUDIT_LENGTHS = ("50-200", "200-800", "800-3000")
+NOT_PLAIN = ("encoding", "language", "perturbed")
+"""Groups that a model trained for a minute cannot know: codes and other languages."""
 MARK = "DEMO"
 """File that marks a directory as ours to replace."""
 
@@ -46,9 +52,10 @@ def run_demo(output: Path) -> None:
         click.echo("This key was made a second ago and proves nothing to anybody else.")
     with _step(f"3/5 certify under policy-{POLICY}.yaml, sign the report with the demo key"):
         click.echo("The demo policy is loose on purpose: it shows the chain, not a safe guard.")
+        audit = _audit_set(output / "audit.jsonl")
         _command(
             "causalguard.certify.cli",
-            *("--model", model, "--policy", POLICY, "--key", key, "--sets", "160"),
+            *("--model", model, "--policy", POLICY, "--key", key, "--data", audit),
         )
     public = _public(key)
     with _step("4/5 verify the signed report against the files, as a third party would"):
@@ -61,6 +68,19 @@ def run_demo(output: Path) -> None:
     click.echo(f"\nDone in {time.monotonic() - began:.0f} s. Look at:")
     click.echo(f"  {output / 'demo.html'}  (risks drawn over each tool output)")
     click.echo(f"  {model / 'safety-report.html'}  (the certificate)")
+
+
+def _audit_set(path: Path) -> Path:
+    """Render matched sets of the audit split, as ``guard-data triplets --split audit`` does."""
+    names = [f.name for f in FAMILIES if f.group not in NOT_PLAIN]
+    sets = engine.generate(
+        AUDIT_SETS, seed=AUDIT_SEED, split="audit", families=names, lengths=AUDIT_LENGTHS
+    )
+    triplets.write(path, sets)
+    unseen = sum(not by_name(name).trained for name in names)
+    click.echo(f"audit set: {AUDIT_SETS} matched sets that share nothing with the training data,")
+    click.echo(f"{len(names)} attack families in plain English, {unseen} of them never trained on")
+    return path
 
 
 def _public(key: Path) -> Path:

@@ -249,3 +249,7 @@ def _example_line(example: loaders.Example, number: int) -> str:
 def main() -> None:
     """Run ``guard-data``."""
     console.run(command)
+
+
+if __name__ == "__main__":
+    main()
