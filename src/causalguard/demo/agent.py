@@ -1,5 +1,6 @@
 """The demo's last step: one agent, the same tool outputs, without and with the guard."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ def compare(model_dir: Path, key: Path, page_path: Path) -> None:
     Raises:
         CertificateError: the model is not certified as it must be.
     """
+    # The decision log is for the operator's handlers; here the table says it.
+    logging.getLogger("causalguard").addHandler(logging.NullHandler())
     guard = Guard.load(model_dir, trust=key, policies=[POLICY])
     bare, bare_desk = _run(None)
     guarded, desk = _run(guard)
