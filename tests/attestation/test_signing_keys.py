@@ -155,7 +155,9 @@ def test_other_private_keys_are_refused(tmp_path: Path) -> None:
             keys.load_signer(path)
 
 
-@pytest.mark.parametrize("curve", [ec.SECP384R1(), ec.SECP521R1(), ec.SECP256K1()], ids=str)
+@pytest.mark.parametrize(
+    "curve", [ec.SECP384R1(), ec.SECP521R1(), ec.SECP256K1()], ids=["p384", "p521", "k1"]
+)
 def test_other_curves_are_refused_by_name(curve: ec.EllipticCurve) -> None:
     pem = ec.generate_private_key(curve).public_key()
     text = pem.public_bytes(PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
