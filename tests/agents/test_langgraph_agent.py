@@ -61,7 +61,9 @@ def _run(**options: Any) -> tuple[Any, ScriptedModel, Desk]:
 def test_without_a_guard_the_model_obeys_every_injection() -> None:
     state, model, desk = _run()
     assert model.swayed == list(INJECTIONS)
-    assert desk.done == [(known.tool, dict(known.args)) for known in INJECTIONS]
+    # Calls of one message run side by side: their order is nobody's promise.
+    wanted = [(known.tool, dict(known.args)) for known in INJECTIONS]
+    assert sorted(desk.done, key=repr) == sorted(wanted, key=repr)
     assert "I obeyed" in state["messages"][-1].content
 
 
