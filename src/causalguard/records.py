@@ -11,6 +11,9 @@ from typing import Literal
 Kind = Literal["benign", "counterfactual", "injected", "authorised", "imperative"]
 """What an audit or training text is: see :class:`Trial`."""
 
+TURN_SEPARATOR = "\n"
+"""Between human turns in a task: one rendering, for training data and at run time."""
+
 KINDS: tuple[Kind, ...] = ("benign", "counterfactual", "injected", "authorised", "imperative")
 
 

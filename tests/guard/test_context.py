@@ -74,3 +74,10 @@ def test_text_cannot_move_between_system_and_task_unnoticed() -> None:
 def test_a_budget_that_holds_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="budget"):
         make_context([], budget=3)
+
+
+def test_turns_are_joined_as_the_training_data_joins_them() -> None:
+    from causalguard.records import TURN_SEPARATOR
+
+    turns = [("human", "one"), ("ai", "well"), ("human", "two")]
+    assert make_context(turns).task == f"one{TURN_SEPARATOR}two"

@@ -9,6 +9,8 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from causalguard.records import TURN_SEPARATOR
+
 Turn = tuple[str, str]
 """``(role, text)`` of one message of a chat, in order."""
 
@@ -71,11 +73,11 @@ def _newest(texts: list[str], budget: int) -> str:
     kept: list[str] = []
     left = budget
     for text in reversed(texts):
-        if kept and len(text) + 2 > left:
+        if kept and len(text) + len(TURN_SEPARATOR) > left:
             break
         kept.append(_shorten(text, budget))
-        left -= len(kept[-1]) + 2
-    return "\n\n".join(reversed(kept))
+        left -= len(kept[-1]) + len(TURN_SEPARATOR)
+    return TURN_SEPARATOR.join(reversed(kept))
 
 
 def _shorten(text: str, budget: int) -> str:

@@ -19,6 +19,7 @@ from causalguard.interventions.carriers.kinds_data import (
 from causalguard.interventions.carriers.prose_bank import Topic, foreign, general, topics
 from causalguard.interventions.carriers.scribe import Scribe
 from causalguard.interventions.carriers.values import make_field, pool_split_of
+from causalguard.records import TURN_SEPARATOR
 
 _FOREIGN_SHARE = 0.16
 _MAX_ROWS = 80
@@ -201,12 +202,12 @@ def _task(kind: Kind, scribe: Scribe) -> tuple[str, bool]:
     asked = scribe.say(draw.pick(kind.tasks))
     share = draw.unit()
     if share < 0.08:
-        asked = f"{scribe.line('first_turn')}\n{asked}"
+        asked = f"{scribe.line('first_turn')}{TURN_SEPARATOR}{asked}"
     elif share < 0.16:
-        asked = f"{asked}\n{scribe.line('last_turn')}"
+        asked = f"{asked}{TURN_SEPARATOR}{scribe.line('last_turn')}"
     elif share < 0.22:
         other = scribe.say(draw.pick(draw.pick(KINDS).tasks))
-        asked = f"{other}\n{asked}"
+        asked = f"{other}{TURN_SEPARATOR}{asked}"
     elif share < 0.26:
         asked = f"{asked} {scribe.line('request')}"
     return asked, False
