@@ -205,7 +205,7 @@ def test_each_result_gets_the_human_turns_before_it_only() -> None:
     llm.invoke([*chat("early"), AIMessage("done"), *chat("late", task="yes, do it")[1:]])
     early, late = guard.batches[0]
     assert early.task == "read my mail"
-    assert late.task == "read my mail\n\nyes, do it"
+    assert late.task == "read my mail\nyes, do it"
 
 
 def test_nothing_passes_on_another_tasks_verdict() -> None:
