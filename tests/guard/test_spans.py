@@ -18,6 +18,18 @@ def test_near_tokens_are_joined_and_far_ones_are_not() -> None:
     assert at(0.9, 0.1, 0.9, 0.1, 0.1, 0.9) == [(0, 9), (15, 18)]
 
 
+def test_a_span_reaches_as_far_as_risk_stays_up() -> None:
+    offsets = np.array([[3 * i, 3 * i + 3] for i in range(6)])
+    risks = np.array([0.1, 0.6, 0.95, 0.6, 0.1, 0.1], dtype=np.float32)
+    assert risky_spans(risks, offsets, 0.9) == (Span(start=3, end=12),)
+
+
+def test_risk_that_never_reaches_the_cut_gives_no_span() -> None:
+    offsets = np.array([[3 * i, 3 * i + 3] for i in range(12)])
+    risks = np.array([0.95, *[0.1] * 9, 0.7, 0.7], dtype=np.float32)
+    assert risky_spans(risks, offsets, 0.9) == (Span(start=0, end=3),)
+
+
 def test_no_risky_token_gives_no_span() -> None:
     assert at(0.1, 0.2) == []
 
