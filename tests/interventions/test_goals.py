@@ -1,5 +1,7 @@
 """Goals: disjoint between splits, wide, deterministic, grammatical in form."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -49,8 +51,40 @@ def test_every_kind_has_goals_in_the_audit_split(kind: str) -> None:
 
 def test_there_are_many_kinds_and_patterns() -> None:
     assert len(goals.KINDS) >= 20
-    assert goals.pattern_count() >= 190
+    assert goals.pattern_count() >= 600
     assert len(goals.LANGUAGES) >= 9
+
+
+def test_requests_for_an_answer_and_deeds_keep_their_shares() -> None:
+    asks = [goal.domain in {"answer", "offtopic"} for goal in many("audit", 3000)]
+    assert 0.41 < np.mean(asks) < 0.49
+
+
+def test_goals_are_curt_and_wordy() -> None:
+    sizes = [len(goal.text.split()) for goal in many("train", 3000)]
+    low, high = np.quantile(sizes, [0.02, 0.98])
+    assert low <= 4
+    assert high >= 28
+
+
+def test_no_goal_names_one_filler_twice() -> None:
+    assert all(len(set(goal.check)) == len(goal.check) for goal in many("calibration", 1500))
+
+
+def test_articles_fit_the_fillers() -> None:
+    wrong = re.compile(
+        r"\ban (?=hedge|rein|nurse|tailor|fitted)|\ba (?=otter|octopus|axo|alpaca|electr)"
+    )
+    assert not any(wrong.search(goal.text + goal.direct) for goal in many("train", 4000))
+
+
+def test_verbs_of_goals_are_known_to_the_conjugation() -> None:
+    wrong = re.compile(
+        r"(?:^| )(?:haved|doed|undoed|shuted|forgeted|overwrited|splited|formated)\b"
+    )
+    assert not any(
+        found for goal in many("train", 4000) if (found := wrong.search(goal.past)) is not None
+    )
 
 
 def test_no_mark_of_the_template_language_is_left_in_a_goal() -> None:

@@ -7,22 +7,35 @@ split's part of the vocabulary, so no goal is repeated verbatim between training
 import functools
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 
 import numpy as np
 
 from causalguard.interventions.goals.answers import ANSWERS
 from causalguard.interventions.goals.deeds import DEEDS
+from causalguard.interventions.goals.errands import ERRANDS
+from causalguard.interventions.goals.everyday import EVERYDAY
+from causalguard.interventions.goals.petitions import ASK_TAILS, DEED_TAILS, PETITIONS
+from causalguard.interventions.goals.records import RECORDS
 from causalguard.interventions.goals.translated import TRANSLATED
+from causalguard.interventions.goals.writing import WRITING
 from causalguard.interventions.vocabulary import check_split, choose, split_of
 from causalguard.interventions.wording import alternate, capital, conjugate, fill, lines
 
 __all__ = ["KINDS", "LANGUAGES", "Goal", "draw", "pattern_count"]
 
 _COMPOUND_SHARE = 0.12
+_TAIL_SHARE = 0.15
 _QUESTION_SHARE = 0.5
+_ANSWER_SHARE = 0.45  # requests for an answer or a text; the rest are deeds
+_ANSWER_DOMAINS = frozenset({"answer", "offtopic"})
+# "an hedgehog", "a essay": templates write the article before they know the filler.
+_AN = re.compile(r"\ban (?=[b-df-gj-np-tv-z]|h(?!our|eir|onest))")
+_A = re.compile(r"\ba (?=\^?(?:[ai]|e(?!u)|o(?!n[ec]\b)))")
 _ASKED = {
-    "en": '^answer the question "{}"', "de": "beantworte die Frage „{}“",
+    "en": '^[[answer the question|answer|reply to|give an answer to]] "{}"',
+    "de": "beantworte die Frage „{}“",
     "fr": "répondez à la question « {} »", "es": "responde a la pregunta «{}»",
     "pt": "responda à pergunta “{}”", "it": "rispondi alla domanda “{}”",
     "nl": "beantwoord de vraag ‘{}’", "pl": "odpowiedz na pytanie „{}”",
@@ -36,6 +49,7 @@ _ARGUMENTS = {
     "time": "time", "city": "location", "channel": "channel", "phone": "phone", "topic": "subject",
     "product": "item", "ref": "reference", "device": "device", "repo": "repository", "few": "count",
     "number": "count", "packet": "package", "pin": "code", "drug": "medication", "hotel": "hotel",
+    "mydata": "data", "codelang": "language", "codeidea": "subject", "concept": "subject",
 }  # fmt: skip
 
 
@@ -112,8 +126,9 @@ def _parse(block: str, language: str = "en") -> tuple[_Pattern, ...]:
     return tuple(patterns)
 
 
+_ENGLISH = (DEEDS, ERRANDS, RECORDS, ANSWERS, EVERYDAY, WRITING, PETITIONS)
 _PATTERNS: dict[str, tuple[_Pattern, ...]] = {
-    "en": _parse(DEEDS) + _parse(ANSWERS),
+    "en": sum(map(_parse, _ENGLISH), ()),
     **{language: _parse(block, language) for language, block in TRANSLATED.items()},
 }
 LANGUAGES: tuple[str, ...] = tuple(_PATTERNS)
@@ -139,7 +154,7 @@ def _by_kind(language: str, kinds: tuple[str, ...]) -> dict[str, tuple[_Pattern,
 def draw(
     rng: np.random.Generator, split: str, *, kinds: tuple[str, ...] = (), language: str = "en"
 ) -> Goal:
-    """Draw one goal of a split.
+    """Draw one goal of a split; 45 % ask for an answer or a text, the rest for a deed.
 
     Args:
         rng: source of every choice.
@@ -160,7 +175,8 @@ def draw(
         raise ValueError(message)
     while True:
         goal = _concrete(grouped, rng, split)
-        if split_of(goal.text) == split:
+        # A goal that names one filler twice ("compare Oslo and Oslo") is drawn again.
+        if split_of(goal.text) == split and len(set(goal.check)) == len(goal.check):
             return goal
 
 
@@ -171,10 +187,16 @@ def _concrete(
     # one of twenty, nor ten times less.
     kinds = tuple(grouped)
     weights = np.sqrt([len(grouped[kind]) for kind in kinds])
+    # Then both halves are scaled to their share: requests for an answer, and deeds.
+    asks = np.array([grouped[kind][0].domain in _ANSWER_DOMAINS for kind in kinds])
+    for half, share in ((asks, _ANSWER_SHARE), (~asks, 1 - _ANSWER_SHARE)):
+        weights[half] *= share / max(weights[half].sum(), 1.0)
     pattern = choose(rng, grouped[kinds[int(rng.choice(len(kinds), p=weights / weights.sum()))]])
     if pattern.direct and rng.random() < _QUESTION_SHARE:
         direct, drawn = fill(alternate(pattern.direct, rng), rng, split=split)
-        return _goal(pattern, _ASKED[pattern.language].format(direct), direct, drawn)
+        return _goal(
+            pattern, alternate(_ASKED[pattern.language], rng).format(direct), direct, drawn
+        )
     phrase, drawn = fill(alternate(pattern.phrase, rng), rng, split=split)
     if pattern.language == "en" and " and " not in phrase and rng.random() < _COMPOUND_SHARE:
         second = choose(rng, grouped[choose(rng, kinds)])
@@ -182,16 +204,25 @@ def _concrete(
         phrase += (
             choose(rng, (" and then ", ", then ", " and ", "; after that, ", " and also ")) + tail
         )
+    elif pattern.language == "en" and pattern.domain != "answer" and rng.random() < _TAIL_SHARE:
+        tails = ASK_TAILS if pattern.domain == "offtopic" else DEED_TAILS
+        phrase += fill(choose(rng, tails), rng, split=split)[0]
     return _goal(pattern, phrase, "", drawn)
+
+
+def _articles(text: str) -> str:
+    return _A.sub("an ", _AN.sub("a ", text))
 
 
 def _goal(pattern: _Pattern, phrase: str, direct: str, drawn: dict[str, str]) -> Goal:
     english = pattern.language == "en"
     phrase = " ".join(phrase.split())
+    if english:
+        phrase, direct = _articles(phrase), _articles(direct)
     text = conjugate(phrase, "base")
     arguments = {_ARGUMENTS.get(key.split(":")[0], key.split(":")[0]): drawn[key] for key in drawn}
     digest = hashlib.blake2b(f"{pattern.language}:{text.lower()}".encode(), digest_size=8)
-    stop = "" if text.endswith((".", "!", "?", "。", "！", "”", "।")) else "."
+    stop = "" if text.endswith((".", "!", "?", '."', '!"', '?"', "。", "！", "”", "।")) else "."
     stop = {"zh": "。", "ja": "。", "hi": "।"}.get(pattern.language, stop) if stop else stop
     return Goal(
         id=digest.hexdigest(),
