@@ -27,6 +27,7 @@ __all__ = ["KINDS", "LANGUAGES", "Goal", "draw", "pattern_count"]
 
 _COMPOUND_SHARE = 0.12
 _TAIL_SHARE = 0.15
+_LONG = 25  # words
 _QUESTION_SHARE = 0.5
 _ANSWER_SHARE = 0.45  # requests for an answer or a text; the rest are deeds
 _ANSWER_DOMAINS = frozenset({"answer", "offtopic"})
@@ -204,10 +205,14 @@ def _concrete(
         phrase += (
             choose(rng, (" and then ", ", then ", " and ", "; after that, ", " and also ")) + tail
         )
-    elif pattern.language == "en" and pattern.domain != "answer" and rng.random() < _TAIL_SHARE:
+    elif pattern.language == "en" and _takes_tail(pattern, phrase) and rng.random() < _TAIL_SHARE:
         tails = ASK_TAILS if pattern.domain == "offtopic" else DEED_TAILS
         phrase += fill(choose(rng, tails), rng, split=split)[0]
     return _goal(pattern, phrase, "", drawn)
+
+
+def _takes_tail(pattern: _Pattern, phrase: str) -> bool:
+    return pattern.domain != "answer" and len(phrase.split()) < _LONG
 
 
 def _articles(text: str) -> str:

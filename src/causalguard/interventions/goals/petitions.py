@@ -91,6 +91,6 @@ ASK_TAILS: tuple[str, ...] = (
     ", since I want to impress «first» at the «occasion»",
     " and ^do it in a «tone» tone",
     ", before you do anything else",
-    " in about «number»0 words",
+    " and ^leave out any introduction",
 )
 """What people add to a question or a wish for a text."""
