@@ -1,28 +1,38 @@
 """The policy carried out: tool outputs in, rulings out.  No LangChain here.
 
 Invariants.  Every output gets exactly one ruling, in order.  Nothing passes unless a scan under
-the same text, S, guard and policy said so, the policy trusts the tool, or a person released it.
-Whatever goes wrong in a scan (an exception, too much time, an answer that makes no sense) closes.
-What is remembered is keyed by all of text, S, guard and policy, so that no verdict serves another
-task, guard or policy; failures are not remembered, so that a passing fault heals.
+the same text, S, guard and policy said so, the policy trusts the tool, or a person released it
+(in this conversation) or allowed it (by review, until a date).  Whatever goes wrong in a scan (an
+exception, too much time, an answer that makes no sense) closes.  What is remembered is keyed by
+all of text, S, guard and policy, so that no verdict serves another task, guard or policy; failures
+are not remembered, so that a passing fault heals.  Callers who ask for the same at once share one
+scan.
 """
 
-import hashlib
 import json
 import logging
 import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from causalguard.errors import ScanError
 from causalguard.guard.context import TrustedContext
 from causalguard.guard.deadline import within
+from causalguard.guard.explain import explain, remove
+from causalguard.guard.flights import Flights
 from causalguard.guard.policy import Decision, Incoming, Outcome, Policy, Ruling, Scanner, Taken
-from causalguard.records import Span, ToolOutput, Verdict
+from causalguard.guard.quarantine import Quarantine
+from causalguard.guard.quarantine import digest as _digest
+from causalguard.guard.review import Reviews
+from causalguard.records import ToolOutput, Verdict
+
+__all__ = ["FAILED", "NOTICES", "UNREADABLE", "WITHHELD", "Enforcer", "release_key", "remove"]
 
 log = logging.getLogger("causalguard.decisions")
 
@@ -49,7 +59,13 @@ class Enforcer:
     """
 
     def __init__(
-        self, scanner: Scanner, policy: Policy | None = None, *, memory: int = MEMORY
+        self,
+        scanner: Scanner,
+        policy: Policy | None = None,
+        *,
+        memory: int = MEMORY,
+        quarantine: Quarantine | None = None,
+        reviews: Reviews | None = None,
     ) -> None:
         """Check the policy against the scanner.
 
@@ -57,6 +73,8 @@ class Enforcer:
             scanner: the guard.
             policy: what to do; withhold when flagged, by default.
             memory: rulings remembered, >= 0.
+            quarantine: where withheld texts are kept for a person to look at; None: nowhere.
+            reviews: people's decisions on single texts; by default those of the quarantine.
 
         Raises:
             ConfigError: the policy raises a threshold above the scanner's certified one.
@@ -70,6 +88,9 @@ class Enforcer:
         self._memory: OrderedDict[Key, Ruling] = OrderedDict()
         self._size = memory
         self._released: set[str] = set()
+        self.quarantine = quarantine
+        self.reviews = reviews or (quarantine.reviews if quarantine is not None else None)
+        self._flights: Flights[Key, Ruling] = Flights()
         self._lock = threading.Lock()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Enforcer":
@@ -87,20 +108,21 @@ class Enforcer:
         Raises:
             ScanError: a scan failed and the policy says ``on_error: raise``.
         """
+        started = time.monotonic()
         keys = [self._key(item) for item in incoming]
         rulings: dict[Key, Ruling] = {}
-        new: dict[Key, Incoming] = {}
+        ahead: dict[Key, Incoming] = {}
         for key, item in zip(keys, incoming, strict=True):
-            if key in rulings or key in new:
+            if key in rulings or key in ahead:
                 continue
-            known = self._recall(key)
-            if known is None and (known := self._unscanned(key, item)) is not None:
-                self._remember(key, known)
+            known = self._known(key, item)
             if known is None:
-                new[key] = item
+                ahead[key] = item
             else:
                 rulings[key] = known
-        rulings.update(self._scan_new(new))
+        while ahead:
+            rulings.update(self._settle(ahead, started))
+            ahead = {key: item for key, item in ahead.items() if key not in rulings}
         return [self._finish(rulings[key], item) for key, item in zip(keys, incoming, strict=True)]
 
     def release(self, output: ToolOutput) -> str:
@@ -136,14 +158,59 @@ class Enforcer:
             item.output.tool if named else "",
         )
 
+    def _known(self, key: Key, item: Incoming) -> Ruling | None:
+        # a review comes first, and is never remembered as a verdict: it ends, or is taken back
+        known = self._reviewed(key, item) or self._recall(key)
+        if known is None and (known := self._exempt(key, item)) is not None:
+            self._remember(key, known)
+        return known
+
+    def _settle(self, ahead: Mapping[Key, Incoming], started: float) -> dict[Key, Ruling]:
+        """Scan what nobody is scanning, then wait for the rest; gives what came of it."""
+        mine: dict[Key, Incoming] = {}
+        others: dict[Key, Future[Ruling | None]] = {}
+        for key, item in ahead.items():
+            future, own = self._flights.join(key)
+            if own:
+                mine[key] = item
+            else:
+                others[key] = future
+        found = self._lead(mine, started)
+        for key, future in others.items():
+            left = self.policy.time_budget_s - (time.monotonic() - started)
+            try:
+                ruling = future.result(timeout=max(left, 0.0))
+            except TimeoutError as error:
+                found.update(self._failed({key: ahead[key]}, error, started))
+                continue
+            if ruling is not None:  # else it was given up: the next round takes it over
+                found[key] = _again(ruling)
+        return found
+
+    def _lead(self, mine: Mapping[Key, Incoming], started: float) -> dict[Key, Ruling]:
+        """Scan for oneself and for all who wait."""
+        found: dict[Key, Ruling] = {}
+        error: ScanError | None = None
+        try:
+            # whoever scanned it a moment ago may have landed since the memory was asked
+            found = {key: ruling for key in mine if (ruling := self._recall(key)) is not None}
+            new = {key: item for key, item in mine.items() if key not in found}
+            found.update(self._scan_new(new, started))
+        except ScanError as caught:
+            error = caught
+            raise
+        finally:
+            for key in mine:
+                self._flights.land(key, found.get(key), error)
+        return found
+
     def _recall(self, key: Key) -> Ruling | None:
         with self._lock:
             ruling = self._memory.get(key)
             if ruling is None:
                 return None
             self._memory.move_to_end(key)
-        decision = replace(ruling.decision, remembered=True, latency_s=0.0)
-        return replace(ruling, decision=decision)
+        return _again(ruling)
 
     def _remember(self, key: Key, ruling: Ruling) -> None:
         with self._lock:
@@ -153,6 +220,38 @@ class Enforcer:
                 self._memory.popitem(last=False)
 
     def _unscanned(self, key: Key, item: Incoming) -> Ruling | None:
+        return self._reviewed(key, item) or self._exempt(key, item)
+
+    def _reviewed(self, key: Key, item: Incoming) -> Ruling | None:
+        """What a person decided on this text, looked up every time."""
+        if self.reviews is None or item.output.text in NOTICES:
+            return None
+        review = self.reviews.find(key[0], key[1])
+        if review is None:
+            return None
+        # in the memory only so that each use in a conversation is recorded once
+        place = (key[0], key[1], f"review {review}", key[3], item.output.tool)
+        known = self._recall(place)
+        if known is not None:
+            return known
+        action: Taken = "pass"
+        if review.choice == "deny":
+            stops = self.policy.action in {"block", "raise"}
+            action = self.policy.action if stops else "withhold"
+        decision = replace(
+            self._decision(key, outcome="allowed", action=action),
+            outcome="denied" if review.choice == "deny" else "allowed",
+            flagged=review.choice == "deny",
+            reason=review.reason,
+            reviewed_by=review.by,
+            reviewed_until=review.until,
+        )
+        hidden = WITHHELD if review.choice == "deny" else None
+        ruling = Ruling(decision=decision, replacement=hidden)
+        self._remember(place, ruling)
+        return ruling
+
+    def _exempt(self, key: Key, item: Incoming) -> Ruling | None:
         text = item.output.text
         with self._lock:
             released = f"{key[0]}:{key[1]}" in self._released
@@ -170,10 +269,9 @@ class Enforcer:
         decision = self._decision(key, outcome=outcome, action="pass", reason=reason)
         return Ruling(decision=decision)
 
-    def _scan_new(self, new: dict[Key, Incoming]) -> dict[Key, Ruling]:
+    def _scan_new(self, new: dict[Key, Incoming], started: float) -> dict[Key, Ruling]:
         if not new:
             return {}
-        started = time.monotonic()
         try:
             verdicts = self._scan([item.output for item in new.values()], started)
         except Exception as error:  # noqa: BLE001  # fail-closed edge: whatever a scanner throws
@@ -183,6 +281,11 @@ class Enforcer:
             for (key, item), verdict in zip(new.items(), verdicts, strict=True)
         }
         rulings.update(self._sanitise(new, rulings, started))
+        if self.policy.confirm_spans:
+            rulings = {
+                key: self._explain(new[key].output, ruling, started)
+                for key, ruling in rulings.items()
+            }
         elapsed = time.monotonic() - started
         for key, ruling in rulings.items():
             timed = replace(ruling, decision=replace(ruling.decision, latency_s=elapsed))
@@ -268,6 +371,26 @@ class Enforcer:
             done[key] = Ruling(decision=decision, replacement=WITHHELD)
         return done
 
+    def _explain(self, output: ToolOutput, ruling: Ruling, started: float) -> Ruling:
+        """Add what each flagged span does to the risk; a failure leaves that out, no more."""
+        decision = ruling.decision
+        risk, threshold = decision.risk, decision.threshold
+        if not decision.spans or risk is None or threshold is None or decision.coverage < 1:
+            return ruling
+
+        def score(texts: list[str]) -> list[float]:
+            verdicts = self._scan([replace(output, text=text) for text in texts], started)
+            return [verdict.risk for verdict in verdicts]
+
+        try:
+            effects = explain(
+                output.text, decision.spans, risk=risk, threshold=threshold, score=score
+            )
+        except Exception as error:  # noqa: BLE001  # the verdict stands without an explanation
+            log.warning("the spans could not be confirmed: %s", type(error).__name__)
+            return ruling
+        return replace(ruling, decision=replace(decision, effects=effects))
+
     def _decision(self, key: Key, *, outcome: Outcome, action: Taken, reason: str = "") -> Decision:
         return Decision(
             id="",
@@ -298,34 +421,34 @@ class Enforcer:
             )
         if not decision.remembered and decision.outcome != "notice":
             self._log(decision, item.output.text)
+            withheld = ruling.replacement is not None and decision.outcome != "denied"
+            if self.quarantine is not None and withheld:
+                self.quarantine.put(item.output.text, decision.to_record())
         return replace(ruling, decision=decision)
 
     def _log(self, decision: Decision, text: str) -> None:
         level = logging.WARNING if decision.flagged else logging.INFO
         if not log.isEnabledFor(level):
             return
-        record = {"event": "causalguard.decision", **decision.to_record()}
+        record = {
+            "event": "causalguard.decision",
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            **decision.to_record(),
+            "span_sha256": [_same_words(text[s.start : s.end]) for s in decision.spans],
+        }
         if self.policy.log_content and decision.flagged:
             record["text"] = text
         log.log(level, "%s", json.dumps(record, ensure_ascii=False, sort_keys=True))
 
 
-def remove(text: str, spans: Sequence[Span]) -> str:
-    """Cut spans out of a text.
+def _again(ruling: Ruling) -> Ruling:
+    """A ruling that somebody else's scan, or an earlier one, gave."""
+    return replace(ruling, decision=replace(ruling.decision, remembered=True, latency_s=0.0))
 
-    Args:
-        text: the original.
-        spans: character ranges in it, in any order; they may overlap.
 
-    Returns:
-        What is left, in order, nothing put in its place.
-    """
-    parts = []
-    position = 0
-    for span in sorted(spans, key=lambda span: span.start):
-        parts.append(text[position : max(position, span.start)])
-        position = max(position, span.end)
-    return "".join([*parts, text[position:]])
+def _same_words(text: str) -> str:
+    """Digest of a passage, the same for other case and spacing: names it across texts."""
+    return _digest(" ".join(text.split()).casefold())
 
 
 def _check(verdict: Verdict, length: int) -> None:
@@ -337,10 +460,6 @@ def _check(verdict: Verdict, length: int) -> None:
     if any(span.end > length for span in verdict.spans):
         message = f"the guard gave a span outside a text of {length} characters"
         raise ScanError(message)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _context(output: ToolOutput) -> TrustedContext:

@@ -17,6 +17,7 @@ from typing import Any, Literal, Protocol, get_args, runtime_checkable
 import yaml
 
 from causalguard.errors import ConfigError
+from causalguard.guard.explain import Effect
 from causalguard.records import Span, ToolOutput, Verdict
 
 Action = Literal["flag", "withhold", "sanitise", "block", "raise", "interrupt"]
@@ -29,8 +30,14 @@ the flagged spans are removed, what is left is scanned again, and withheld if st
 """
 OnUnscannable = Literal["allow", "flag", "withhold"]
 OnError = Literal["withhold", "raise"]
-Outcome = Literal["clean", "flagged", "trusted", "released", "notice", "empty", "error"]
-"""How a decision came about; ``trusted``, ``released`` and ``error`` were not found clean."""
+Outcome = Literal[
+    "clean", "flagged", "trusted", "released", "allowed", "denied", "notice", "empty", "error"
+]
+"""How a decision came about.
+
+``trusted``, ``released`` (in this conversation), ``allowed`` (by review, until a date) and
+``error`` were not found clean; ``denied`` was withheld by review, whatever the guard would say.
+"""
 Taken = Literal["pass", "flag", "withhold", "sanitise", "block", "raise", "interrupt"]
 
 
@@ -66,6 +73,9 @@ class Policy:
     """Wall-clock seconds that one batch of scans may take, > 0; beyond it fails closed."""
     log_content: bool = False
     """Whether the log also carries the text of flagged outputs."""
+    confirm_spans: bool = False
+    """Whether flagged spans are confirmed by scoring the text without them: costs scans of
+    flagged texts only, within the time budget, and changes no verdict."""
 
     def __post_init__(self) -> None:
         values = {item.name: getattr(self, item.name) for item in fields(self)}
@@ -175,8 +185,9 @@ def _faults(values: Mapping[str, Any]) -> list[str]:
     budget = values.get("time_budget_s", 1.0)
     if not (_number(budget) and budget > 0):
         faults.append(f"time_budget_s: {budget!r} is not a positive number of seconds")
-    if not isinstance(values.get("log_content", False), bool):
-        faults.append("log_content: true or false is needed")
+    for name in ("log_content", "confirm_spans"):
+        if not isinstance(values.get(name, False), bool):
+            faults.append(f"{name}: true or false is needed")
     return faults
 
 
@@ -222,6 +233,8 @@ class Decision:
     """Share of the text that was scored, [0, 1]; 0 when it was not scanned."""
     spans: tuple[Span, ...] = ()
     """Where the risk sits, in characters of the scanned text."""
+    effects: tuple[Effect, ...] = ()
+    """What each span does to the risk; empty unless the policy says ``confirm_spans``."""
     reason: str = ""
     """One line for people."""
     certificate_id: str = ""
@@ -242,11 +255,19 @@ class Decision:
     """The scanner's identity."""
     policy_sha256: str = ""
     """The policy's digest."""
+    reviewed_by: str = ""
+    """Who allowed or denied the text; empty: nobody did."""
+    reviewed_until: str = ""
+    """When that ends, ISO 8601; empty: no end."""
 
     def to_record(self) -> dict[str, Any]:
         """Plain JSON values for logs, events and message metadata; no content."""
         record = {item.name: getattr(self, item.name) for item in fields(self)}
         record["spans"] = [[span.start, span.end] for span in self.spans]
+        record["effects"] = [
+            {"span": [e.span.start, e.span.end], "change": e.change, "confirmed": e.confirmed}
+            for e in self.effects
+        ]
         record["unscanned"] = list(self.unscanned)
         return record
 
