@@ -1,6 +1,7 @@
 """Guard: text in, Verdict out; refuses to start unless its certificate verifies."""
 
 import asyncio
+import itertools
 import warnings
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -20,11 +21,17 @@ from causalguard.errors import (
     UnsignedError,
 )
 from causalguard.guard import base as bases
-from causalguard.guard.bundle import ModelFiles, adapter_tensors, build_heads, read_model_dir
+from causalguard.guard.bundle import (
+    VIEWS_SINCE,
+    ModelFiles,
+    adapter_tensors,
+    build_heads,
+    read_model_dir,
+)
 from causalguard.guard.encoder import Encoder, load_backbone, merge_lora
 from causalguard.guard.policies import accepted_policies
 from causalguard.guard.scorer import Scored, Scorer
-from causalguard.guard.spans import risky_spans
+from causalguard.guard.spans import risky_spans, union
 from causalguard.guard.template import Template, load_tokenizer, tokenizer_digest
 from causalguard.records import Span, ToolOutput, Verdict
 
@@ -34,6 +41,10 @@ BUNDLE_NAME = "safety-report.sigstore.json"
 NO_DEFAULT = (
     "this version ships no default model; give a MODEL_DIR (guard-train and guard-certify make "
     "one, causalguard demo shows how)"
+)
+NATIVE_ONLY = (
+    "{} is calibrated and certified for native mode, not for scanning in windows; load it with "
+    "CausalGuardLLM.from_pretrained, or give the windowed MODEL_DIR it was made from"
 )
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 CPU_BATCH_TOKENS = 4096
@@ -94,6 +105,8 @@ class Guard:
         if str(model_dir) == "default" and not Path(model_dir).exists():
             raise ModelDirError(NO_DEFAULT)
         files = read_model_dir(Path(model_dir))
+        if files.info.native is not None:
+            raise NotCertifiedError(NATIVE_ONLY.format(files.directory))
         granted = None
         if require_certified:
             granted = verify_files(
@@ -156,7 +169,11 @@ class Guard:
     def _verdict(self, output: ToolOutput, scored: Scored) -> Verdict:
         spans: tuple[Span, ...] = ()
         if scored.flagged:
-            spans = risky_spans(scored.token_risk, scored.offsets, self.threshold)
+            read = [(scored.token_risk, scored.offsets)]
+            read += [(view.token_risk, view.offsets) for view in scored.views]
+            found = [risky_spans(risk, where, self.threshold) for risk, where in read]
+            # One view's spans are what they were; several views may point at the same place.
+            spans = union(itertools.chain(*found)) if scored.views else found[0]
         return Verdict(
             risk=scored.risk,
             threshold=self.threshold,
@@ -174,7 +191,9 @@ class Guard:
         if not output.text:
             return "empty text"
         sign = ">=" if scored.flagged else "<"
-        return f"risk {scored.risk:.4f} {sign} threshold {self.threshold:.4f}"
+        raw = float(scored.token_risk.max(initial=0.0))
+        where = " in a decoded view" if scored.risk > raw else ""
+        return f"risk {scored.risk:.4f} {sign} threshold {self.threshold:.4f}{where}"
 
 
 def choose_dtype(kind: str, listed: Sequence[str] | None) -> str:
@@ -222,6 +241,7 @@ def build_scorer(files: ModelFiles, *, device: str, dtype: torch.dtype) -> Score
         info.windows.spec(),
         threshold=info.threshold.value,
         batch_tokens=GPU_BATCH_TOKENS if device.startswith("cuda") else CPU_BATCH_TOKENS,
+        with_views=info.scoring_version >= VIEWS_SINCE,
     )
 
 

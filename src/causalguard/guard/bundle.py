@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -25,8 +25,14 @@ from causalguard.guard.windows import WindowSpec
 T = TypeVar("T", bound=BaseModel)
 
 SCHEMA_VERSION = 1
-SCORING_VERSION = 1
-"""Version of how risks are computed from tokens; any change raises it and voids certificates."""
+SCORING_VERSION: Final = 2
+"""How risks are computed from a text: 1 is the raw view alone, 2 adds the views of views.py.
+
+Written into guard.json, whose digest the certificate names.  A change of scoring or of what any
+view reads raises it; a model keeps the version that it was calibrated and certified under.
+"""
+VIEWS_SINCE = 2
+"""First scoring version with decoded views."""
 
 
 class _Strict(BaseModel):
@@ -98,11 +104,24 @@ class ThresholdInfo(_Strict):
     """Digest of the calibration rows."""
 
 
+class NativeInfo(_Strict):
+    """Native mode: the threshold is for the reading of a whole conversation's prefill."""
+
+    rendering: int = Field(ge=1)
+    """Version of the rendering of chats: see guard/native_chat.py."""
+    chat_sha256: str
+    """Digest of the chat template and what it is given."""
+    tensors_sha256: str
+    """Digest of all tensors of the generating base model, before the adapter."""
+    generator: Literal["base", "base+adapter"]
+    """What generates: the base's own weights (an adapter of zeros), or the adapted ones."""
+
+
 class GuardInfo(_Strict):
     """guard.json."""
 
     schema_version: Literal[1] = 1
-    scoring_version: Literal[1] = 1
+    scoring_version: Literal[1, 2] = SCORING_VERSION
     name: str
     base: BaseInfo
     template: TemplateInfo
@@ -111,10 +130,13 @@ class GuardInfo(_Strict):
     threshold: ThresholdInfo
     families_trained: tuple[str, ...] = ()
     """Attack families of the training set; the others were never seen."""
+    native: NativeInfo | None = None
+    """Set: for native mode only; absent: for the windowed guard only."""
 
     def to_bytes(self) -> bytes:
         """As written to disk."""
-        return (json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True) + "\n").encode()
+        values = self.model_dump(mode="json", exclude={"native"} if self.native is None else None)
+        return (json.dumps(values, indent=1, sort_keys=True) + "\n").encode()
 
 
 class AdapterInfo(BaseModel):

@@ -1,7 +1,8 @@
 """Tokens to risks: windows in batches of like length, trusted context computed once per batch.
 
 Scoring is a pure function of (weights, S, text).  The trusted prefix's keys and values are
-computed once per distinct S and shared by its windows.
+computed once per distinct S and shared by its windows.  A text is scored as it stands, the raw
+view, and in the decoded views that it has (views.py); the highest risk counts.
 """
 
 import threading
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from causalguard.guard.encoder import Encoder
 from causalguard.guard.template import Template, Tokens
+from causalguard.guard.views import View, views
 from causalguard.guard.windows import WindowSpec, windows
 from causalguard.records import ToolOutput
 
@@ -24,13 +26,23 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredView:
+    """Risks of one decoded view of a tool output."""
+
+    token_risk: Floats
+    """Risk of each scored token of the view, shape (n,)."""
+    offsets: NDArray[np.int64]
+    """Characters of the original text behind each token, shape (>= n, 2); runs may repeat."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scored:
     """Everything the guard computed for one tool output."""
 
     risk: float
-    """Document risk: the maximum over tokens, [0, 1], higher is worse; 0 for an empty text."""
+    """Document risk: the maximum over tokens of all views, [0, 1], higher is worse; 0 if empty."""
     coverage: float
-    """Share of tokens scored, [0, 1]."""
+    """Share of tokens scored, [0, 1]: the smallest over the views."""
     flagged: bool
     """risk >= threshold, or coverage < 1."""
     n_tokens: int
@@ -43,11 +55,13 @@ class Scored:
     """R at the token of highest risk, on the unit sphere, shape (width,); zeros when empty."""
     mean: Floats
     """Mean of R over the window that holds that token, shape (width,)."""
+    views: tuple[ScoredView, ...] = ()
+    """Decoded views; the fields above but risk, coverage and R speak of the raw view alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """One window of one document, ready to be batched."""
+    """One window of one document or view, ready to be batched."""
 
     document: int
     start: int
@@ -65,13 +79,24 @@ class Scorer:
         *,
         threshold: float,
         batch_tokens: int = 4096,
+        with_views: bool = True,
     ) -> None:
-        """``batch_tokens``: tokens per forward, padding included; bounds memory, not results."""
+        """Take the parts.
+
+        Args:
+            encoder: backbone and heads.
+            template: the rendering.
+            spec: the window grid, which views use too.
+            threshold: flagged from here on, (0, 1].
+            batch_tokens: tokens per forward, padding included; bounds memory, not results.
+            with_views: False scores the raw view alone: models of scoring version 1.
+        """
         self.encoder = encoder.eval()
         self.template = template
         self.spec = spec
         self.threshold = threshold
         self.batch_tokens = batch_tokens
+        self.with_views = with_views
         self.exit = encoder.exits[-1]
         self.width = encoder.head(self.exit).risk.in_features
         self._lock = threading.Lock()
@@ -84,15 +109,17 @@ class Scorer:
 
     def score(self, outputs: Sequence[ToolOutput]) -> list[Scored]:
         """Score tool outputs, each against its own trusted context."""
-        tokens = [self.template.tokens(o.text) for o in outputs]
+        readings = [self._read(output.text) for output in outputs]
         groups: dict[tuple[int, ...], list[_Window]] = {}
-        for index, (output, found) in enumerate(zip(outputs, tokens, strict=True)):
+        documents: list[_Document] = []
+        for output, tokens in zip(outputs, readings, strict=True):
             prefix = tuple(self.template.prefix(output.system, output.task))
-            n = min(len(found.ids), self.spec.max_tokens)
-            groups.setdefault(prefix, []).extend(
-                _Window(index, a, found.ids[a:b]) for a, b in windows(n, self.spec)
-            )
-        documents = [_Document(found, self.spec, self.width) for found in tokens]
+            for found in tokens:
+                n = min(len(found.ids), self.spec.max_tokens)
+                groups.setdefault(prefix, []).extend(
+                    _Window(len(documents), a, found.ids[a:b]) for a, b in windows(n, self.spec)
+                )
+                documents.append(_Document(found, self.spec, self.width))
         for prefix, items in groups.items():
             items.sort(key=lambda w: len(w.ids))
             for batch in self._batches(items):
@@ -100,7 +127,20 @@ class Scorer:
                 for row, window in enumerate(batch):
                     n = len(window.ids)
                     documents[window.document].add(window.start, r[row, :n], risk[row, :n])
-        return [document.finish(self.threshold) for document in documents]
+        done = iter(documents)
+        return [_finish([next(done) for _ in tokens], self.threshold) for tokens in readings]
+
+    def _read(self, text: str) -> list[Tokens]:
+        """Tokens of the raw view and of the decoded ones, all with offsets in the original."""
+        raw = self.template.tokens(text)
+        # A text that is too long is flagged already: nothing more is spent on it.
+        if not self.with_views or len(raw.ids) > self.spec.max_tokens:
+            return [raw]
+        return [raw, *(self._tokens(view) for view in views(text))]
+
+    def _tokens(self, view: View) -> Tokens:
+        tokens = self.template.tokens(view.text)
+        return Tokens(ids=tokens.ids, offsets=view.original(tokens.offsets))
 
     def _batches(self, items: list[_Window]) -> list[list[_Window]]:
         batches: list[list[_Window]] = []
@@ -153,7 +193,7 @@ def _expand(tensor: Tensor, batch: int) -> Tensor:
 
 
 class _Document:
-    """Collects the windows of one document."""
+    """Collects the windows of one document, or of one view of it."""
 
     def __init__(self, tokens: Tokens, spec: WindowSpec, width: int) -> None:
         self.offsets = tokens.offsets
@@ -172,16 +212,26 @@ class _Document:
             self.best = (float(risk[at]), -start)
             self.r, self.mean = r[at].copy(), r.mean(axis=0)
 
-    def finish(self, threshold: float) -> Scored:
-        coverage = len(self.token_risk) / self.n_tokens if self.n_tokens else 1.0
-        risk = max(self.best[0], 0.0)
-        return Scored(
-            risk=risk,
-            coverage=coverage,
-            flagged=risk >= threshold or coverage < 1.0,
-            n_tokens=self.n_tokens,
-            token_risk=self.token_risk,
-            offsets=self.offsets,
-            representation=self.r,
-            mean=self.mean,
-        )
+    @property
+    def coverage(self) -> float:
+        return len(self.token_risk) / self.n_tokens if self.n_tokens else 1.0
+
+
+def _finish(documents: list[_Document], threshold: float) -> Scored:
+    """The raw view, first in the list, and the decoded ones as one result."""
+    raw = documents[0]
+    # Ties go to the raw view, then to the view decoded less.
+    best = max(documents, key=lambda d: d.best[0])
+    coverage = min(d.coverage for d in documents)
+    risk = max(best.best[0], 0.0)
+    return Scored(
+        risk=risk,
+        coverage=coverage,
+        flagged=risk >= threshold or coverage < 1.0,
+        n_tokens=raw.n_tokens,
+        token_risk=raw.token_risk,
+        offsets=raw.offsets,
+        representation=best.r,
+        mean=best.mean,
+        views=tuple(ScoredView(token_risk=d.token_risk, offsets=d.offsets) for d in documents[1:]),
+    )

@@ -1,5 +1,7 @@
 """From risks per token to spans of characters."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -51,3 +53,14 @@ def risky_spans(
         if end > start:
             spans.append(Span(start=start, end=end))
     return tuple(spans)
+
+
+def union(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """Spans that overlap or touch made one, in the order of the text."""
+    kept: list[Span] = []
+    for span in sorted(spans, key=lambda s: (s.start, s.end)):
+        if kept and span.start <= kept[-1].end:
+            kept[-1] = Span(start=kept[-1].start, end=max(kept[-1].end, span.end))
+        else:
+            kept.append(span)
+    return tuple(kept)

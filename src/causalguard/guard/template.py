@@ -6,6 +6,7 @@ own turn.  Training and inference both call :class:`Template`.
 """
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from causalguard.errors import BaseModelError
 
+SURROGATES = re.compile("[\ud800-\udfff]")
 VERSION = 1
 """Version of the template; any change of the rendering raises it and voids certificates."""
 
@@ -93,7 +95,7 @@ class Template:
         return [known] if known in self._control_ids else self._encode(text)
 
     def _encode(self, text: str) -> list[int]:
-        ids = self._plain.encode(text, add_special_tokens=False).ids
+        ids = self._plain.encode(whole_characters(text), add_special_tokens=False).ids
         return [i for i in ids if i not in self._control_ids]
 
     def prefix(self, system: str, task: str) -> list[int]:
@@ -113,7 +115,7 @@ class Template:
 
         Bytes that the vocabulary cannot write (a few control characters) give no token.
         """
-        encoded = self._plain.encode(text, add_special_tokens=False)
+        encoded = self._plain.encode(whole_characters(text), add_special_tokens=False)
         ids = np.asarray(encoded.ids, dtype=np.int64)
         offsets = np.asarray(encoded.offsets, dtype=np.int64).reshape(-1, 2)
         if not self._control_ids.isdisjoint(encoded.ids):
@@ -121,6 +123,14 @@ class Template:
             kept = ~np.isin(ids, list(self._control_ids))
             ids, offsets = ids[kept], offsets[kept]
         return Tokens(ids=ids, offsets=offsets)
+
+
+def whole_characters(text: str) -> str:
+    """A text whose halves of surrogate pairs, which no tokenizer takes, are U+FFFD instead.
+
+    JSON escapes can write such halves.  Lengths and offsets stay.
+    """
+    return text if text.isascii() else SURROGATES.sub("\ufffd", text)
 
 
 def canonical_tokenizer(serialised: str) -> dict[str, Any]:

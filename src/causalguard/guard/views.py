@@ -1,0 +1,139 @@
+"""Views: deterministic re-readings of a text that are scored beside the text itself.
+
+A view undoes what hides words from a reader: see folding.py and decoding.py.  It holds only the
+places that change, with a little around them, and none is made where nothing is hidden.  The
+places do not overlap, so a view is never much longer than what it was read from; a view is
+re-read once more, for what was encoded twice.  So a text costs at most three times itself.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causalguard.guard.decoding import decoding_edits
+from causalguard.guard.folding import Edit, unicode_edits
+
+DEPTH = 2
+"""Views of one text: encoded once, encoded twice."""
+CONTEXT = 240
+"""Characters kept on either side of a place that changes."""
+EVIDENCE = 4
+"""Letters that must come to light in a place for it to be re-read."""
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A re-reading of a text, and where each of its characters comes from."""
+
+    text: str
+    """What is scored; never empty."""
+    starts: Integers
+    """First character of the original behind each character, shape (len(text),), rising."""
+    ends: Integers
+    """One past the last, likewise: a decoded character stands for its whole encoded run."""
+
+    def original(self, offsets: Integers) -> Integers:
+        """Ranges of characters of the view, shape (n, 2), as ranges of the original."""
+        if not len(offsets):
+            return offsets
+        first = np.minimum(offsets[:, 0], len(self.text) - 1)
+        last = np.maximum(offsets[:, 1] - 1, first)
+        return np.stack([self.starts[first], self.ends[last]], axis=1)
+
+
+def views(text: str) -> tuple[View, ...]:
+    """The views of a text, at most :data:`DEPTH`; none for ordinary text.
+
+    Args:
+        text: what a tool returned.
+
+    Returns: views whose positions are characters of ``text``.
+    """
+    found: list[View] = []
+    while len(found) < DEPTH:
+        current = found[-1] if found else None
+        view = _reread(current.text if current else text)
+        if view is None:
+            break
+        if current:
+            ranges = current.original(np.stack([view.starts, view.ends], axis=1))
+            view = View(text=view.text, starts=ranges[:, 0], ends=ranges[:, 1])
+        found.append(view)
+    return tuple(found)
+
+
+def _reread(text: str) -> View | None:
+    edits = _disjoint([*decoding_edits(text), *unicode_edits(text)])
+    places = [place for place in _places(edits) if sum(e.letters for e in place) >= EVIDENCE]
+    writer = _Writer(text)
+    for place in places:
+        writer.place(place)
+    return writer.view()
+
+
+def _disjoint(edits: list[Edit]) -> list[Edit]:
+    """Edits in the order of the text; of two that overlap, the one that begins first."""
+    kept: list[Edit] = []
+    for edit in sorted(edits, key=lambda e: (e.start, -e.end)):
+        if not kept or edit.start >= kept[-1].end:
+            kept.append(edit)
+    return kept
+
+
+def _places(edits: list[Edit]) -> list[list[Edit]]:
+    """Edits so far apart that what is kept around them does not meet."""
+    places: list[list[Edit]] = []
+    for edit in edits:
+        if places and edit.start - places[-1][-1].end <= 2 * CONTEXT:
+            places[-1].append(edit)
+        else:
+            places.append([edit])
+    return places
+
+
+class _Writer:
+    """Writes places of a text one after the other, with the origin of every character."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.parts: list[str] = []
+        self.starts: list[int] = []
+        self.ends: list[int] = []
+
+    def place(self, edits: list[Edit]) -> None:
+        at = max(0, edits[0].start - CONTEXT)
+        stop = min(len(self.text), edits[-1].end + CONTEXT)
+        if self.parts:
+            self._write("\n", [at], [at])
+        hidden = None  # where invisible characters began: they belong to what follows them
+        for edit in edits:
+            if edit.start > at:
+                self._copy(at, edit.start, hidden)
+                hidden = None
+            at = edit.end
+            start = edit.start if hidden is None else hidden
+            hidden = None if edit.text else start
+            n = len(edit.text)
+            self._write(edit.text, [start] * n, [edit.end] * n)
+        if stop > at:
+            self._copy(at, stop, hidden)
+
+    def _copy(self, at: int, stop: int, hidden: int | None) -> None:
+        first = at if hidden is None else hidden
+        self._write(self.text[at:stop], [first, *range(at + 1, stop)], range(at + 1, stop + 1))
+
+    def _write(self, text: str, starts: Iterable[int], ends: Iterable[int]) -> None:
+        self.parts.append(text)
+        self.starts.extend(starts)
+        self.ends.extend(ends)
+
+    def view(self) -> View | None:
+        text = "".join(self.parts)
+        if not text.strip():
+            return None
+        starts, ends = np.array(self.starts, np.int64), np.array(self.ends, np.int64)
+        return View(text=text, starts=starts, ends=ends)
