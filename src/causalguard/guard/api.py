@@ -28,6 +28,7 @@ from causalguard.guard.bundle import (
     build_heads,
     read_model_dir,
 )
+from causalguard.guard.deadline import start
 from causalguard.guard.encoder import Encoder, load_backbone, merge_lora
 from causalguard.guard.policies import accepted_policies
 from causalguard.guard.scorer import Scored, Scorer
@@ -159,12 +160,18 @@ class Guard:
         return [self._verdict(o, s) for o, s in zip(outputs, scored, strict=True)]
 
     async def ascan(self, outputs: Sequence[ToolOutput]) -> list[Verdict]:
-        """Like :meth:`scan`, in a thread, for event loops."""
-        return await asyncio.to_thread(self.scan, outputs)
+        """Like :meth:`scan`, for event loops, in threads of its own.
+
+        The loop's default threads stay free for others.  A call that is cancelled while it waits
+        for its turn is never scanned.
+        """
+        return await asyncio.wrap_future(start(lambda: self.scan(outputs)))
 
     def warmup(self) -> None:
-        """Run once, so that the first real scan is not the slow one."""
-        self.scan([ToolOutput(text="warm up", task="warm up")])
+        """Run a short and a long text, so that the first real scan is not the slow one."""
+        long = "warm up " * self.files.info.windows.tokens
+        for text in ("warm up", long):
+            self.scan([ToolOutput(text=text, task="warm up")])
 
     def _verdict(self, output: ToolOutput, scored: Scored) -> Verdict:
         spans: tuple[Span, ...] = ()

@@ -20,6 +20,10 @@ T = TypeVar("T")
 MAX_WORKERS = 64
 """Calls that may run at once, abandoned ones included; more wait, and exceed their deadline."""
 
+SCAN_WORKERS = 2
+"""Scans of an event loop that run at once: the model takes one at a time, while the next one is
+being cut into tokens."""
+
 
 def within(seconds: float, work: Callable[[], T]) -> T:
     """Run a call in a worker thread and wait for it no longer than allowed.
@@ -46,6 +50,20 @@ def within(seconds: float, work: Callable[[], T]) -> T:
         future.cancel()
         message = "the scan took longer than the policy's time_budget_s; raise it or add workers"
         raise ScanError(message) from None
+
+
+def start(work: Callable[[], T]) -> Future[T]:
+    """Run a call in one of a few worker threads, without a deadline.
+
+    One that is cancelled before its turn never runs; one that runs already is only abandoned.
+
+    Args:
+        work: what to run; it sees a copy of the caller's context variables.
+    """
+    future: Future[T] = Future()
+    context = contextvars.copy_context()
+    _scans.submit(future, lambda: context.run(work))
+    return future
 
 
 class _Pool:
@@ -87,11 +105,13 @@ def _run(future: Future[Any], work: Callable[[], Any]) -> None:
 
 
 _pool = _Pool(MAX_WORKERS)
+_scans = _Pool(SCAN_WORKERS)
 
 
 def _renew() -> None:
-    global _pool  # noqa: PLW0603  # a forked child has none of its parent's threads
+    global _pool, _scans  # noqa: PLW0603  # a forked child has none of its parent's threads
     _pool = _Pool(MAX_WORKERS)
+    _scans = _Pool(SCAN_WORKERS)
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows

@@ -1,0 +1,46 @@
+"""Scans for event loops: the same verdicts, few threads, and cancelling one harms no other."""
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+
+from causalguard.guard.api import Guard
+from causalguard.guard.deadline import SCAN_WORKERS, start
+from causalguard.records import ToolOutput
+
+
+@pytest.fixture
+def guard(tiny_model: Path) -> Guard:
+    return Guard.load(tiny_model, require_certified=False, dtype="float32")
+
+
+async def test_many_at_once_get_the_serial_verdicts(guard: Guard) -> None:
+    guard.warmup()
+    outputs = [ToolOutput(text="mail from ana " * n, task=f"task {n % 3}") for n in range(24)]
+    together = await asyncio.gather(*(guard.ascan([output]) for output in outputs))
+    assert [v for verdicts in together for v in verdicts] == [guard.scan([o])[0] for o in outputs]
+
+
+async def test_a_cancelled_scan_leaves_the_others_their_verdicts(guard: Guard) -> None:
+    outputs = [ToolOutput(text=f"text {n}", task="t") for n in range(12)]
+    tasks = [asyncio.create_task(guard.ascan([output])) for output in outputs]
+    await asyncio.sleep(0)
+    for task in tasks[::2]:
+        task.cancel()
+    found = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [isinstance(f, asyncio.CancelledError) for f in found] == [True, False] * 6
+    assert found[1] == guard.scan([outputs[1]])
+
+
+async def test_what_is_cancelled_before_its_turn_never_runs() -> None:
+    release, ran = threading.Event(), threading.Event()
+    busy = [asyncio.wrap_future(start(lambda: release.wait(30))) for _ in range(SCAN_WORKERS)]
+    late = asyncio.wrap_future(start(ran.set))
+    late.cancel()
+    await asyncio.sleep(0)  # the loop hands the news on
+    release.set()
+    assert await asyncio.gather(*busy) == [True] * SCAN_WORKERS
+    await asyncio.wrap_future(start(lambda: None))
+    assert not ran.is_set()
