@@ -1,0 +1,1 @@
+"""A certified guard behind HTTP: ``guard-serve``.  Needs ``pip install 'causalguard[serve]'``."""

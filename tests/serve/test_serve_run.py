@@ -1,0 +1,170 @@
+"""guard-serve as a process: what it refuses to start with, and how it ends."""
+
+import http.client
+import json
+import logging
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from causalguard.errors import ConfigError, InputError
+from causalguard.records import ToolOutput
+from causalguard.serve import run
+from causalguard.serve.app import create_app
+from causalguard.serve.cli import command
+from causalguard.serve.logs import JsonLines
+from causalguard.serve.service import Service
+from support.signing import sign_model_dir
+from support.words import DoingGuard, failing
+
+LONG = "x" * run.MIN_TOKEN
+
+
+def post(port: int, body: dict[str, str]) -> tuple[int, dict[str, object]]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request("POST", "/scan", json.dumps(body), {"Content-Type": "application/json"})
+    response = connection.getresponse()
+    answer = json.loads(response.read())
+    connection.close()
+    return response.status, answer
+
+
+def test_a_request_under_way_is_answered_before_the_server_ends() -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    def hold(_: object) -> None:
+        entered.set()
+        leave.wait(60)
+
+    app = create_app(Service(DoingGuard(hold)), facts={})
+    server = run.make_server(app, grace_s=60, connections=99)
+    answers: list[tuple[int, dict[str, object]]] = []
+    with run.bind("127.0.0.1", 0) as listening:
+        port = listening.getsockname()[1]
+        serving = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        serving.start()
+        asking = threading.Thread(target=lambda: answers.append(post(port, {"text": "EVIL"})))
+        asking.start()
+        entered.wait(60)
+        server.should_exit = True
+        leave.set()
+        asking.join()
+        serving.join()
+    assert [status for status, _ in answers] == [200]
+    assert answers[0][1]["blocked"] is True
+
+
+@contextmanager
+def serving(model: Path, key: Path, log: Path, *options: str) -> Iterator[tuple[str, int]]:
+    args = ["--model", str(model), "--key", str(key), "--port", "0", *options]
+    env = {**os.environ, run.TOKEN_ENV: ""}
+    with (
+        log.open("w") as stderr,
+        subprocess.Popen(
+            [sys.executable, "-m", "causalguard.serve.cli", *args], stderr=stderr, env=env
+        ) as process,
+    ):
+        try:
+            yield _address(process, log)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0, log.read_text()
+        finally:
+            process.kill()
+
+
+def _address(process: "subprocess.Popen[bytes]", log: Path) -> tuple[str, int]:
+    while process.poll() is None:
+        said = re.search(r"guard-serve: http://([^:]+):(\d+) \((.*)\)", log.read_text())
+        if said:
+            return said.group(3), int(said.group(2))
+        time.sleep(0.05)
+    raise AssertionError(log.read_text())
+
+
+def test_the_command_serves_a_certified_model_and_ends_on_sigterm(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    # The report names the packaged policy's bytes, as a real one does.
+    from causalguard.guard.policies import accepted_policies
+
+    policy = {"name": "default", "sha256": accepted_policies(None)["default"]}
+    key, log = sign_model_dir(tiny_model, policy=policy), tmp_path / "log"
+    with serving(tiny_model, key, log) as (said, port):
+        status, answer = post(port, {"text": "SECRET words", "task": "read"})
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        connection.request("GET", "/certificate")
+        facts = json.loads(connection.getresponse().read())
+        connection.close()
+    assert status == 200
+    decisions = answer["decisions"]
+    assert isinstance(decisions, list)
+    assert decisions[0]["certificate_id"] == facts["certificate"]["id"]
+    assert facts["certificate"]["id"].startswith(said.split()[1].rstrip(","))
+    assert facts["policy"]["action"] == "withhold"
+    lines = [line for line in log.read_text().splitlines() if line.startswith("{")]
+    assert any("record" in json.loads(line) for line in lines)
+    assert "SECRET" not in log.read_text()
+
+
+def test_an_uncertified_model_is_refused_before_anything_is_served(tiny_model: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "causalguard.serve.cli", "--model", str(tiny_model), "--port", "0"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "no key was given" in done.stderr
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "10.0.0.7", "::"])
+def test_a_reachable_address_needs_a_token(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(run.TOKEN_ENV, raising=False)
+    with pytest.raises(ConfigError, match=run.TOKEN_ENV):
+        run.read_token(host, run.TOKEN_ENV, anonymous=False)
+    assert run.read_token(host, run.TOKEN_ENV, anonymous=True) is None
+    assert run.read_token("127.0.0.1", run.TOKEN_ENV, anonymous=False) is None
+    monkeypatch.setenv(run.TOKEN_ENV, f" {LONG}\n")
+    assert run.read_token(host, run.TOKEN_ENV, anonymous=False) == LONG
+
+
+def test_a_short_token_is_refused_even_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(run.TOKEN_ENV, "short")
+    with pytest.raises(ConfigError, match="at least"):
+        run.read_token("127.0.0.1", run.TOKEN_ENV, anonymous=False)
+
+
+def test_a_taken_port_is_a_readable_error() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        pytest.raises(InputError, match="--port"),
+    ):
+        run.bind("127.0.0.1", taken.getsockname()[1])
+
+
+def test_an_exception_is_logged_by_type_and_place_without_its_message() -> None:
+    try:
+        failing([ToolOutput(text="SECRET")])
+    except RuntimeError:
+        record = logging.LogRecord("a", 40, "f", 1, "it %s", ("failed",), sys.exc_info())
+    line = json.loads(JsonLines().format(record))
+    assert line["error"] == "RuntimeError"
+    assert line["message"] == "it failed"
+    assert "SECRET" not in json.dumps(line)
+
+
+def test_the_help_teaches_both_routes_and_the_defaults() -> None:
+    text = CliRunner().invoke(command, ["--help"]).output
+    for part in ("/scan", "generic_guardrail_api", "127.0.0.1", "curl", "429", "replacement"):
+        assert part in text
