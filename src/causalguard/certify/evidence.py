@@ -85,10 +85,13 @@ class Planned:
 
 
 def load_guard(model_dir: Path, *, device: str = "cpu", dtype: str = "float32") -> GuardLike:
-    """Load a MODEL_DIR for certification: its files are checked, a certificate is not asked for."""
-    from causalguard.guard import Guard
+    """Load a MODEL_DIR for certification: its files are checked, a certificate is not asked for.
 
-    guard: GuardLike = Guard.load(model_dir, require_certified=False, device=device, dtype=dtype)
+    One that is calibrated for native mode is read as native mode reads it.
+    """
+    from causalguard.guard.native import load_as_written
+
+    guard: GuardLike = load_as_written(model_dir, device=device, dtype=dtype)
     return guard
 
 

@@ -176,6 +176,35 @@ class CausalGuardLLM(BaseChatModel):
                 raise
             return value
 
+    @classmethod
+    def from_pretrained(
+        cls,
+        model_dir: Path | str,
+        *,
+        trust: Any = None,
+        policy: Policy | None = None,
+        loading: Mapping[str, Any] | None = None,
+        **settings: Any,
+    ) -> "CausalGuardLLM":
+        """Native mode: the base model of a certified MODEL_DIR answers by itself.
+
+        The guard reads its layer in the prefill that answers, so nothing is computed twice while
+        nothing is flagged.
+
+        Args:
+            model_dir: from ``guard-calibrate --native``; one for the windowed guard is refused.
+            trust: public key that its certificate must verify with.
+            policy: what to do with flagged texts; None: withhold.
+            loading: how to load: ``device, dtype, policies, require_certified`` ...
+            settings: ``max_tokens, temperature, top_p, seed, time_limit_s, stop``.
+
+        Raises:
+            CertificateError, ModelDirError, BaseModelError: the model may not be used.
+        """
+        from causalguard.guard.langchain_native import load_native
+
+        return load_native(model_dir, trust=trust, policy=policy, loading=loading, **settings)
+
     @property
     def enforcer(self) -> Enforcer:
         """Guard, policy and memory; give it to the middleware to share them."""

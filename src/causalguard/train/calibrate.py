@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Protocol
 
 from causalguard.console import progress
 from causalguard.errors import ConfigError, DataError, InputError, TrainingError
 from causalguard.files import new_directory, read_jsonl
-from causalguard.guard.bundle import ModelFiles, ThresholdInfo
-from causalguard.guard.scorer import Scorer
+from causalguard.guard.bundle import ModelFiles, NativeInfo, ThresholdInfo
+from causalguard.guard.scorer import Scored
 from causalguard.records import ToolOutput
 from causalguard.stats.bounds import sample_size
 from causalguard.stats.clusters import extreme
@@ -23,6 +24,13 @@ from causalguard.stats.thresholds import fpr_threshold
 
 BLOCK = 64
 """Texts scored between two moves of the progress bar."""
+
+
+class Scoring(Protocol):
+    """What calibration needs: the windowed scorer, or native mode's."""
+
+    def score(self, outputs: Sequence[ToolOutput], /) -> Sequence[Scored]:
+        """Score tool outputs, in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +57,7 @@ def check_enough(benign: Sequence[BenignOutput], *, alpha: float, delta: float) 
 
 
 def choose_threshold(
-    scorer: Scorer, benign: Sequence[BenignOutput], *, alpha: float, delta: float
+    scorer: Scoring, benign: Sequence[BenignOutput], *, alpha: float, delta: float
 ) -> ThresholdInfo:
     """Score benign outputs and choose the smallest threshold whose false-positive rate is bounded.
 
@@ -142,12 +150,20 @@ def _from_rows(path: Path) -> list[BenignOutput]:
     return found
 
 
-def write_with_threshold(files: ModelFiles, threshold: ThresholdInfo, output: Path) -> None:
-    """Write a MODEL_DIR that differs in its threshold alone; the other files byte for byte.
+def write_with_threshold(
+    files: ModelFiles, threshold: ThresholdInfo, output: Path, *, native: NativeInfo | None = None
+) -> None:
+    """Write a MODEL_DIR that differs in guard.json alone; the other files byte for byte.
 
     Reports and card are not copied: they speak of the model as it was.
+
+    Args:
+        files: the model as read.
+        threshold: the new one.
+        output: must not exist.
+        native: set when the threshold is for native mode; None: for the windowed guard.
     """
-    info = files.info.model_copy(update={"threshold": threshold})
+    info = files.info.model_copy(update={"threshold": threshold, "native": native})
     with new_directory(output) as fresh:
         for name in files.digests:
             if name != "guard.json":

@@ -120,6 +120,10 @@ certificate of the old one does not hold for another threshold.  No GPU is neede
 
 \b
   guard-calibrate --model models/default --output models/ours outputs.jsonl
+  guard-calibrate --native --model runs/native-1 --output models/native outputs.jsonl
+
+With --native the threshold is for native mode, where the base model itself answers and is read in
+its own prefill; the new MODEL_DIR serves CausalGuardLLM.from_pretrained and nothing else.
 """
 
 
@@ -137,13 +141,13 @@ certificate of the old one does not hold for another threshold.  No GPU is neede
 @click.option(
     "--delta", default=0.05, show_default=True, help="Probability that it is all the same."
 )
-def calibrate_command(source: Path, model: Path, output: Path, alpha: float, delta: float) -> None:
+@click.option("--native", is_flag=True, help="For native mode: read in the model's own prefill.")
+def calibrate_command(
+    source: Path, model: Path, output: Path, alpha: float, delta: float, *, native: bool
+) -> None:
     """See CALIBRATE_HELP."""
     if not (0 < alpha < 1 and 0 < delta < 1):
         raise InputError("--alpha and --delta must lie between 0 and 1")
-    import torch
-
-    from causalguard.guard.api import build_scorer
     from causalguard.guard.bundle import read_model_dir
     from causalguard.train import calibrate
     from causalguard.train.run import refuse_existing
@@ -153,14 +157,27 @@ def calibrate_command(source: Path, model: Path, output: Path, alpha: float, del
     files = read_model_dir(model)
     benign = calibrate.read_benign(source)
     calibrate.check_enough(benign, alpha=alpha, delta=delta)
-    scorer = build_scorer(files, device="cpu", dtype=torch.float32)
+    scorer, info = _scorer(files, native=native)
     threshold = calibrate.choose_threshold(scorer, benign, alpha=alpha, delta=delta)
-    calibrate.write_with_threshold(files, threshold, output)
+    calibrate.write_with_threshold(files, threshold, output, native=info)
     click.echo(
         f"{output}: threshold {threshold.value:.6f} (was {files.info.threshold.value:.6f}), "
         f"{threshold.false_positives} of {threshold.benign_clusters} clusters flagged"
     )
     _say(f"next: guard-certify --model {output}")
+
+
+def _scorer(files: Any, *, native: bool) -> tuple[Any, Any]:
+    """The scorer to calibrate, and what guard.json says of native mode."""
+    import torch
+
+    from causalguard.guard import api
+    from causalguard.guard import native as natives
+
+    if not native:
+        return api.build_scorer(files, device="cpu", dtype=torch.float32), None
+    scorer = natives.build_native(files, device="cpu", dtype=torch.float32)
+    return scorer, natives.info_of(scorer)
 
 
 def main() -> None:
