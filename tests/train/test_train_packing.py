@@ -55,7 +55,7 @@ def packed_source(config: TrainConfig, prepared: Prepared) -> BatchSource:
 
 
 def model_of(config: TrainConfig, prepared: Prepared) -> TrainedModel:
-    model = build_model(prepared.base, config.exits, config.lora, dtype=torch.float32)
+    model = build_model(prepared.base, config.exits, config.lora)
     with torch.no_grad():
         for name, parameter in model.trainable().items():
             if ".lora_B" in name:

@@ -17,7 +17,7 @@ from causalguard.train.cli import calibrate_command, numbered, train_command
 from causalguard.train.config import TrainConfig, parse_config
 from causalguard.train.examples import read_examples
 from causalguard.train.export import merged_scorer
-from causalguard.train.model import build_model
+from causalguard.train.model import Build, build_model
 from causalguard.train.run import Prepared, dry_run, make_trainer, prepare, train, work_directory
 from causalguard.train.selection import dev_metrics, document_risks
 
@@ -179,7 +179,7 @@ def test_layers_below_the_first_adapted_one_get_an_adapter_of_zeros(
     config: TrainConfig, prepared: Prepared
 ) -> None:
     config = change(config, lora={"r": 2, "alpha": 4, "first_layer": 3})
-    model = build_model(prepared.base, config.exits, config.lora, dtype=torch.float32)
+    model = build_model(prepared.base, config.exits, config.lora)
     tensors = model.adapter_tensors()
     upper = {n for n in tensors if ".layers.2." in n}
     assert all(tensors[n].any() for n in upper if "lora_A" in n)
@@ -190,7 +190,7 @@ def test_layers_below_the_first_adapted_one_get_an_adapter_of_zeros(
 def test_only_adapter_and_heads_are_trained_and_both_in_float32(
     config: TrainConfig, prepared: Prepared
 ) -> None:
-    model = build_model(prepared.base, config.exits, config.lora, dtype=torch.bfloat16)
+    model = build_model(prepared.base, config.exits, config.lora, Build(dtype=torch.bfloat16))
     assert {p.dtype for p in model.trainable().values()} == {torch.float32}
     frozen = [p for p in model.encoder.backbone.parameters() if not p.requires_grad]
     assert {p.dtype for p in frozen} == {torch.bfloat16}
@@ -278,9 +278,7 @@ def test_bare_runs_are_numbered(tmp_path: Path) -> None:
 
 
 def test_padding_reaches_no_token_before_it(config: TrainConfig, prepared: Prepared) -> None:
-    model: nn.Module = build_model(
-        prepared.base, config.exits, config.lora, dtype=torch.float32
-    ).eval()
+    model: nn.Module = build_model(prepared.base, config.exits, config.lora).eval()
     ids = torch.randint(5, 200, (1, 20), generator=torch.Generator().manual_seed(0))
     padded = torch.cat([ids, torch.zeros(1, 12, dtype=torch.long)], dim=1)
     alone, beside = model(ids)[3], model(padded)[3]

@@ -16,6 +16,7 @@ from causalguard.guard.windows import WindowSpec
 from causalguard.records import KINDS, Kind
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+Attention = Literal["auto", "sdpa", "flex", "flash_attention_2", "eager"]
 
 
 class _Section(BaseModel):
@@ -254,6 +255,14 @@ class TrainConfig(_Section):
     """Micro-batches per step."""
     precision: Precision = "auto"
     """auto: bf16 where the device has it, else fp32."""
+    head_precision: Literal["fp32", "bf16"] = "fp32"
+    """What the heads' linear maps compute in; their weights are float32 either way."""
+    quantisation: Literal["none", "nf4"] = "none"
+    """nf4: the frozen linear maps in 4 bits, double quantised (QLoRA); needs bitsandbytes."""
+    attn: Attention = "auto"
+    """Attention kernel; auto: what transformers takes.  One that cannot run here is replaced."""
+    compile: bool = False
+    """Compile the decoder layers: a minute's start, then fewer and larger kernels."""
     checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, a third more time."""
     packed: bool = False

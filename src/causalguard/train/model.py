@@ -1,7 +1,8 @@
 """The model that is trained: a truncated backbone with LoRA, and heads in float32."""
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,9 @@ from causalguard.guard.encoder import (
 )
 from causalguard.guard.head import RiskHead
 from causalguard.train.config import ExitConfig, LoraConfig
+from causalguard.train.kernels import compile_layers, mask_for
+from causalguard.train.quantise import to_nf4
+from causalguard.train.shapes import draw, empty_backbone, fill, is_random
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,16 +33,41 @@ class Adapter:
     """Rank, scale, dropout."""
     targets: tuple[str, ...]
     """Last names of the adapted linear maps."""
+    shapes: Mapping[str, tuple[int, ...]]
+    """Its tensors under peft's names, layers without an adapter included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """How a model is put together, beyond what is trained."""
+
+    dtype: torch.dtype = torch.float32
+    """Of the frozen weights; adapter and heads are float32."""
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    """Where it will run: weights are quantised there, one map at a time."""
+    nf4: bool = False
+    """The linear maps of the layers in four bits; see train/quantise.py."""
+    attention: str | None = None
+    """transformers' name of the attention kernel; None: its own choice."""
+    compiled: bool = False
+    """Compile the layers; see train/kernels.py."""
+    checkpointing: bool = False
+    """Recompute activations in the backward pass."""
+    bf16_heads: bool = False
+    """The heads' linear maps compute in bfloat16."""
 
 
 class TrainedModel(nn.Module):
     """The guard's encoder as Trainer wants it: rows in, ``{layer: (R, logits)}`` out."""
 
-    def __init__(self, encoder: Encoder, adapter: Adapter, base_digest: str) -> None:
+    def __init__(
+        self, encoder: Encoder, adapter: Adapter, base_digest: str, *, bf16_heads: bool = False
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.adapter = adapter
         self.base_digest = base_digest
+        self.bf16_heads = bf16_heads
 
     def forward(
         self, input_ids: Tensor, packed: dict[str, Tensor] | None = None
@@ -49,8 +78,8 @@ class TrainedModel(nn.Module):
         With the packed form of the same batch, shared prefixes are computed once.
         """
         states = self.hidden(input_ids, packed)
-        # The heads stay in float32 whatever the backbone computes in.
-        with torch.autocast(input_ids.device.type, enabled=False):
+        # The heads stay in float32 whatever the backbone computes in, unless they are told not to.
+        with torch.autocast(input_ids.device.type, torch.bfloat16, enabled=self.bf16_heads):
             return {k: self.encoder.head(k)(state) for k, state in states.items()}
 
     def hidden(
@@ -59,9 +88,11 @@ class TrainedModel(nn.Module):
         """Hidden states (B, T, H) per exit, whichever way they are computed."""
         if packed is None:
             return self.encoder.hidden(input_ids, None)
+        backbone: Any = self.encoder.backbone
+        kernel = str(backbone.config._attn_implementation)  # noqa: SLF001  # it has no other name
         states = self.encoder.hidden(
             packed["packed_ids"],
-            packed["packed_mask"],
+            mask_for(kernel, packed["packed_mask"], backbone.dtype),
             position_ids=packed["packed_positions"],
         )
         return {k: s.flatten(0, 1)[packed["packed_at"]] for k, s in states.items()}
@@ -82,76 +113,68 @@ class TrainedModel(nn.Module):
 
     def adapter_tensors(self) -> dict[str, Tensor]:
         """The adapter under peft's names; layers without one get zeros."""
-        backbone = self.encoder.backbone
-        own = dict(backbone.named_parameters())
+        own = dict(self.encoder.backbone.named_parameters())
         made: dict[str, Tensor] = {}
-        for name, shape in self._shapes().items():
+        for name, shape in sorted(self.adapter.shapes.items()):
             module, part, _ = name.removeprefix(LORA_PREFIX).rsplit(".", 2)
             found = own.get(f"{module}.{part}.default.weight")
             made[name] = torch.zeros(shape) if found is None else found.detach().float().cpu()
         return made
-
-    def _shapes(self) -> dict[str, tuple[int, ...]]:
-        backbone, adapter = self.encoder.backbone, self.adapter
-        shapes = expected_adapter_shapes(_Plain(backbone), adapter.targets, adapter.config.r)
-        return dict(sorted(shapes.items()))
-
-
-class _Plain(nn.Module):
-    """A backbone seen without its LoRA wrappers, sharing its tensors."""
-
-    def __init__(self, backbone: nn.Module) -> None:
-        super().__init__()
-        self.config = backbone.config
-        for name, child in backbone.named_children():
-            setattr(self, name, _without_lora(child))
-
-
-def _without_lora(module: nn.Module) -> nn.Module:
-    inner = getattr(module, "base_layer", None)
-    if isinstance(inner, nn.Module):
-        return inner
-    if isinstance(module, nn.ModuleList):
-        return nn.ModuleList([_without_lora(m) for m in module])
-    if not list(module.children()):
-        return module
-    copy = nn.Module()
-    for name, child in module.named_children():
-        copy.add_module(name, _without_lora(child))
-    return copy
 
 
 def build_model(
     base: BaseFiles,
     exits: tuple[ExitConfig, ...],
     lora: LoraConfig,
-    *,
-    dtype: torch.dtype,
-    checkpointing: bool = False,
+    build: Build | None = None,
 ) -> TrainedModel:
     """Load a base model's first layers and put adapter and heads on them.
 
     Args:
-        base: files of the base model.
+        base: files of the base model, or a shape with random weights.
         exits: layers read; the deepest ends the backbone.
         lora: the adapter.
-        dtype: of the frozen weights; adapter and heads are float32.
-        checkpointing: recompute activations in the backward pass.
+        build: types, kernels and memory; None: plain float32 on the CPU.
 
     Raises:
         BaseModelError: the base model is too shallow, damaged, or of an unknown architecture.
-        MissingError: peft is not installed.
+        MissingError: peft, or bitsandbytes for NF4, is not installed.
     """
-    backbone, digest = load_backbone(base, exits[-1].layer, dtype)
-    backbone.requires_grad_(False)
+    how = build or Build()
+    backbone, digest = _backbone(base, exits[-1].layer, how)
     targets = tuple(target_modules(backbone)) if lora.targets == "auto" else lora.targets
+    # Before quantisation, which hides the shapes of the weights.
+    shapes = expected_adapter_shapes(backbone, targets, lora.r)
+    _place(backbone, base, how)
     add_lora(backbone, lora, targets)
     hidden = int(backbone.config.hidden_size)  # type: ignore[union-attr,arg-type]
     heads = {e.layer: RiskHead(hidden, middle=e.middle, width=e.width) for e in exits}
-    if checkpointing:
+    if how.checkpointing:
         _recompute(backbone)
-    encoder = Encoder(backbone, heads)
-    return TrainedModel(encoder, Adapter(config=lora, targets=targets), digest)
+    if how.compiled:
+        compile_layers(backbone, how.device)
+    adapter = Adapter(config=lora, targets=targets, shapes=shapes)
+    return TrainedModel(Encoder(backbone, heads), adapter, digest, bf16_heads=how.bf16_heads)
+
+
+def _backbone(base: BaseFiles, depth: int, how: Build) -> tuple[nn.Module, str]:
+    """The frozen layers, not quantised yet, and the digest of what was read."""
+    load = empty_backbone if is_random(base.name) else load_backbone
+    backbone, digest = load(base, depth, how.dtype)
+    backbone.requires_grad_(False)
+    if how.attention is not None:
+        cast("Any", backbone).set_attn_implementation(how.attention)
+    return backbone, digest
+
+
+def _place(backbone: nn.Module, base: BaseFiles, how: Build) -> None:
+    """Quantise, and write the weights of a base that has none."""
+    if how.nf4 and is_random(base.name):
+        to_nf4(backbone, how.device, dtype=how.dtype, weight=lambda m: draw(m.weight, how.device))
+    elif how.nf4:
+        to_nf4(backbone, how.device, dtype=how.dtype)
+    if is_random(base.name):
+        fill(backbone, how.device)
 
 
 def _recompute(backbone: Any) -> None:
@@ -167,9 +190,16 @@ def add_lora(backbone: nn.Module, lora: LoraConfig, targets: tuple[str, ...]) ->
     except ImportError:
         raise MissingError("peft is needed to train; pip install 'causalguard[train]'") from None
     names = _names_from(backbone, targets, lora.first_layer)
+    kinds = {type(backbone.get_submodule(name)).__name__ for name in names}
     config = peft.LoraConfig(
-        r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=names
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=names,
+        fan_in_fan_out=kinds == {"Conv1D"},
     )
+    # Peft looks for this mark before it takes its layer for four-bit maps.
+    backbone.is_loaded_in_4bit = "Linear4bit" in kinds  # type: ignore[assignment]
     peft.inject_adapter_in_model(config, backbone)
     for name, parameter in backbone.named_parameters():
         if ".lora_" in name:

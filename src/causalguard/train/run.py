@@ -10,18 +10,19 @@ import numpy as np
 import torch
 
 from causalguard.errors import ConfigError, OutputExistsError
-from causalguard.guard.base import BaseFiles, resolve
+from causalguard.guard.base import BaseFiles
 from causalguard.guard.template import Template, load_tokenizer, tokenizer_digest
 from causalguard.records import ToolOutput
 from causalguard.train.batches import BatchSource, Drawing
 from causalguard.train.calibrate import BenignOutput, check_enough, choose_threshold
 from causalguard.train.config import TrainConfig
 from causalguard.train.examples import describe_lengths
+from causalguard.train.shapes import find_base, is_random
 from causalguard.train.sources import load_calibration, load_sources
 from causalguard.train.tokens import Corpus, default_cache, make_corpus
 
 if TYPE_CHECKING:
-    from causalguard.train.model import TrainedModel
+    from causalguard.train.model import Build, TrainedModel
     from causalguard.train.trainer import GuardTrainer
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ def prepare(config: TrainConfig, *, say: Say = log.info, cache: Path | None = No
         say: gets one line per step.
         cache: folder of the token cache; None: the default one.
     """
-    base = resolve(config.base)
+    base = find_base(config.base)
     tokenizer = load_tokenizer(base.directory / "tokenizer.json")
     template = Template(tokenizer, config.template.spec())
     digest = tokenizer_digest(tokenizer)
@@ -123,8 +124,36 @@ def drawing(config: TrainConfig, prepared: Prepared, rows: int) -> Drawing:
     )
 
 
+def build_of(
+    config: TrainConfig, device: torch.device, *, precision: str, say: Say = log.info
+) -> "Build":
+    """How the model is put together here; what cannot be had is said and replaced."""
+    from causalguard.train.kernels import choose_attention
+    from causalguard.train.model import Build
+
+    kernel, reason = choose_attention(
+        config.attn, device=device, packed=config.packed, precision=precision
+    )
+    if reason is not None:
+        say(reason)
+    return Build(
+        dtype=torch.bfloat16 if precision == "bf16" else torch.float32,
+        device=device,
+        nf4=config.quantisation == "nf4",
+        attention=kernel,
+        compiled=config.compile,
+        checkpointing=config.checkpointing,
+        bf16_heads=config.head_precision == "bf16",
+    )
+
+
 def make_trainer(
-    config: TrainConfig, prepared: Prepared, work: Path, *, device: str | None = None
+    config: TrainConfig,
+    prepared: Prepared,
+    work: Path,
+    *,
+    device: str | None = None,
+    say: Say = log.info,
 ) -> "GuardTrainer":
     """Model, batches and arguments put together.
 
@@ -133,6 +162,7 @@ def make_trainer(
         prepared: its data.
         work: where checkpoints go.
         device: ``cpu`` or ``cuda``; None: a GPU if there is one.
+        say: gets a line where something asked for cannot be had.
     """
     from transformers import set_seed
 
@@ -141,15 +171,11 @@ def make_trainer(
 
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     precision = pick_precision(config.precision, where)
-    set_seed(config.seed)
-    model = build_model(
-        prepared.base,
-        config.exits,
-        config.lora,
-        dtype=torch.bfloat16 if precision == "bf16" else torch.float32,
-        checkpointing=config.checkpointing,
-    )
+    # Before the model: the arguments find this process's GPU where there are several.
     args = training_arguments(config, work, precision=precision, cpu=where.type == "cpu")
+    how = build_of(config, args.device, precision=precision, say=say)
+    set_seed(config.seed)
+    model = build_model(prepared.base, config.exits, config.lora, how)
     return GuardTrainer(
         model,
         args,
@@ -210,6 +236,7 @@ def train(
     from causalguard.train.export import export, guard_info, merged_scorer
 
     refuse_existing(output)
+    refuse_random(config)
     prepared = prepared or prepare(config, say=say)
     trainer = make_trainer(config, prepared, work_directory(output), device=device)
     say(f"training on {trainer.args.device}: {config.steps} steps of about {config.batch} windows")
@@ -222,7 +249,7 @@ def train(
         return figures
     model: TrainedModel = trainer.model
     scorer = merged_scorer(
-        model, prepared.base, prepared.template, config, str(trainer.args.device)
+        model, prepared.base, prepared.template, config, scoring_device(config, trainer)
     )
     c = config.calibration
     threshold = choose_threshold(scorer, prepared.calibration, alpha=c.alpha, delta=c.delta)
@@ -240,10 +267,24 @@ def train(
     return figures
 
 
+def scoring_device(config: TrainConfig, trainer: "GuardTrainer") -> str:
+    """Where the finished guard is scored: NF4 is for GPUs that its float32 base would not fit."""
+    return "cpu" if config.quantisation == "nf4" else str(trainer.args.device)
+
+
 def refuse_existing(output: Path) -> None:
     """Raise OutputExistsError before any work when the output is there already."""
     if output.exists() and not (output.is_dir() and not any(output.iterdir())):
         raise OutputExistsError(f"{output} exists already; give another --output or remove it")
+
+
+def refuse_random(config: TrainConfig) -> None:
+    """Raise ConfigError for a base of random weights: a guard over it would guard nothing."""
+    if is_random(config.base):
+        raise ConfigError(
+            f"base {config.base} has random weights: it is for --plan, --dry-run and benchmarks; "
+            "name a real base model to train a guard"
+        )
 
 
 def work_directory(output: Path) -> Path:
