@@ -10,7 +10,7 @@ import torch
 from causalguard.guard.api import Guard
 from causalguard.guard.encoder import Encoder
 from causalguard.guard.scorer import Scored
-from causalguard.guard.template import Template
+from causalguard.guard.template import Template, Tokens
 from causalguard.guard.views import DEPTH, views
 from causalguard.records import ToolOutput
 
@@ -136,3 +136,16 @@ def test_half_a_surrogate_pair_is_scored_as_an_unknown_character(guard: Guard) -
     )
     assert whole.risk == half.risk
     guard.score([ToolOutput(text="x", task="a \udc00 task", system="\udfff")])
+
+
+def test_a_text_that_gives_no_token_is_flagged_as_not_scanned(guard: Guard) -> None:
+    class Mute(Template):
+        def tokens(self, text: str) -> Tokens:
+            nothing = np.zeros(0, dtype=np.int64)
+            return Tokens(ids=nothing, offsets=nothing.reshape(0, 2))
+
+    guard._scorer.template.__class__ = Mute
+    mute, empty = guard.scan([ToolOutput(text="\x04\x06"), ToolOutput(text="")])
+    assert (mute.flagged, mute.coverage) == (True, 0.0)
+    assert "nothing scanned" in mute.reason
+    assert (empty.flagged, empty.coverage) == (False, 1.0)

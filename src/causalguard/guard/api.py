@@ -192,6 +192,8 @@ class Guard:
         )
 
     def _reason(self, output: ToolOutput, scored: Scored) -> str:
+        if output.text and not scored.n_tokens:
+            return "not one character is in the vocabulary: nothing scanned, failing closed"
         if scored.coverage < 1.0:
             limit = self.files.info.windows.max_tokens
             return f"longer than {limit} tokens: {scored.coverage:.1%} scanned, failing closed"

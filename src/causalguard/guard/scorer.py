@@ -42,7 +42,7 @@ class Scored:
     risk: float
     """Document risk: the maximum over tokens of all views, [0, 1], higher is worse; 0 if empty."""
     coverage: float
-    """Share of tokens scored, [0, 1]: the smallest over the views."""
+    """Share of tokens scored, [0, 1]: the smallest over the views; 0 if a text gives no token."""
     flagged: bool
     """risk >= threshold, or coverage < 1."""
     n_tokens: int
@@ -128,7 +128,10 @@ class Scorer:
                     n = len(window.ids)
                     documents[window.document].add(window.start, r[row, :n], risk[row, :n])
         done = iter(documents)
-        return [_finish([next(done) for _ in tokens], self.threshold) for tokens in readings]
+        return [
+            _finish([next(done) for _ in tokens], self.threshold, empty=not output.text)
+            for output, tokens in zip(outputs, readings, strict=True)
+        ]
 
     def _read(self, text: str) -> list[Tokens]:
         """Tokens of the raw view and of the decoded ones, all with offsets in the original."""
@@ -217,12 +220,14 @@ class _Document:
         return len(self.token_risk) / self.n_tokens if self.n_tokens else 1.0
 
 
-def _finish(documents: list[_Document], threshold: float) -> Scored:
+def _finish(documents: list[_Document], threshold: float, *, empty: bool) -> Scored:
     """The raw view, first in the list, and the decoded ones as one result."""
     raw = documents[0]
     # Ties go to the raw view, then to the view decoded less.
     best = max(documents, key=lambda d: d.best[0])
     coverage = min(d.coverage for d in documents)
+    if not raw.n_tokens and not empty:  # the vocabulary cannot write any of it: nothing was read
+        coverage = 0.0
     risk = max(best.best[0], 0.0)
     return Scored(
         risk=risk,
