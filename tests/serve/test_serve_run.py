@@ -19,6 +19,7 @@ import pytest
 from click.testing import CliRunner
 
 from causalguard.errors import ConfigError, InputError
+from causalguard.guard.report_log import read_log
 from causalguard.records import ToolOutput
 from causalguard.serve import run
 from causalguard.serve.app import create_app
@@ -112,8 +113,7 @@ def test_the_command_serves_a_certified_model_and_ends_on_sigterm(
     assert decisions[0]["certificate_id"] == facts["certificate"]["id"]
     assert facts["certificate"]["id"].startswith(said.split()[1].rstrip(","))
     assert facts["policy"]["action"] == "withhold"
-    lines = [line for line in log.read_text().splitlines() if line.startswith("{")]
-    assert any("record" in json.loads(line) for line in lines)
+    assert [record["outcome"] for record in read_log(log)[0]] == [decisions[0]["outcome"]]
     assert "SECRET" not in log.read_text()
 
 

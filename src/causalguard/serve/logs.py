@@ -15,19 +15,21 @@ DECISIONS = "causalguard.decisions"
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a record: time, level, logger, message, and an error's type and place."""
+    """One JSON object a record: time, level, logger, message, and an error's type and place.
+
+    A decision stays the record that it is, so that ``guard-report`` reads the log.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
+        message = record.getMessage()
+        if record.name == DECISIONS and message.startswith("{"):
+            return message
         line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
         }
-        message = record.getMessage()
-        if record.name == DECISIONS and message.startswith("{"):
-            line["record"] = json.loads(message)
-        else:
-            line["message"] = message
+        line["message"] = message
         if record.exc_info and record.exc_info[0] is not None:
             line["error"] = record.exc_info[0].__name__
             frames = traceback.extract_tb(record.exc_info[2])
