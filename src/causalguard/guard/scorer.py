@@ -23,6 +23,9 @@ from causalguard.guard.windows import WindowSpec, windows
 from causalguard.records import ToolOutput
 
 Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_] | None
+ALL: Mask = None
+"""The raw view: every token counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +33,7 @@ class ScoredView:
     """Risks of one decoded view of a tool output."""
 
     token_risk: Floats
-    """Risk of each scored token of the view, shape (n,)."""
+    """Risk of each scored token of the view, shape (n,); 0 where nothing was decoded."""
     offsets: NDArray[np.int64]
     """Characters of the original text behind each token, shape (>= n, 2); runs may repeat."""
 
@@ -114,12 +117,12 @@ class Scorer:
         documents: list[_Document] = []
         for output, tokens in zip(outputs, readings, strict=True):
             prefix = tuple(self.template.prefix(output.system, output.task))
-            for found in tokens:
+            for found, counts in tokens:
                 n = min(len(found.ids), self.spec.max_tokens)
                 groups.setdefault(prefix, []).extend(
                     _Window(len(documents), a, found.ids[a:b]) for a, b in windows(n, self.spec)
                 )
-                documents.append(_Document(found, self.spec, self.width))
+                documents.append(_Document(found, counts, self.spec, self.width))
         for prefix, items in groups.items():
             items.sort(key=lambda w: len(w.ids))
             for batch in self._batches(items):
@@ -133,17 +136,21 @@ class Scorer:
             for output, tokens in zip(outputs, readings, strict=True)
         ]
 
-    def _read(self, text: str) -> list[Tokens]:
-        """Tokens of the raw view and of the decoded ones, all with offsets in the original."""
+    def _read(self, text: str) -> list[tuple[Tokens, Mask]]:
+        """Tokens of the raw view and of the decoded ones, and whether the risk of each counts.
+
+        All have their offsets in the original.
+        """
         raw = self.template.tokens(text)
         # A text that is too long is flagged already: nothing more is spent on it.
         if not self.with_views or len(raw.ids) > self.spec.max_tokens:
-            return [raw]
-        return [raw, *(self._tokens(view) for view in views(text))]
+            return [(raw, ALL)]
+        return [(raw, ALL), *(self._tokens(view) for view in views(text))]
 
-    def _tokens(self, view: View) -> Tokens:
+    def _tokens(self, view: View) -> tuple[Tokens, Mask]:
         tokens = self.template.tokens(view.text)
-        return Tokens(ids=tokens.ids, offsets=view.original(tokens.offsets))
+        placed = Tokens(ids=tokens.ids, offsets=view.original(tokens.offsets))
+        return placed, view.counts(tokens.offsets)
 
     def _batches(self, items: list[_Window]) -> list[list[_Window]]:
         batches: list[list[_Window]] = []
@@ -198,7 +205,8 @@ def _expand(tensor: Tensor, batch: int) -> Tensor:
 class _Document:
     """Collects the windows of one document, or of one view of it."""
 
-    def __init__(self, tokens: Tokens, spec: WindowSpec, width: int) -> None:
+    def __init__(self, tokens: Tokens, counts: Mask, spec: WindowSpec, width: int) -> None:
+        self.counts = counts
         self.offsets = tokens.offsets
         self.n_tokens = len(tokens.ids)
         self.token_risk = np.zeros(min(self.n_tokens, spec.max_tokens), dtype=np.float32)
@@ -207,6 +215,8 @@ class _Document:
         self.mean: Floats = np.zeros(width, dtype=np.float32)
 
     def add(self, start: int, r: Floats, risk: Floats) -> None:
+        if self.counts is not None:
+            risk = np.where(self.counts[start : start + len(risk)], risk, np.float32(0))
         part = self.token_risk[start : start + len(risk)]
         np.maximum(part, risk, out=part)
         at = int(risk.argmax())

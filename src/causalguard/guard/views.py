@@ -1,9 +1,11 @@
 """Views: deterministic re-readings of a text that are scored beside the text itself.
 
 A view undoes what hides words from a reader: see folding.py and decoding.py.  It holds only the
-places that change, with a little around them, and none is made where nothing is hidden.  The
-places do not overlap, so a view is never much longer than what it was read from; a view is
-re-read once more, for what was encoded twice.  So a text costs at most three times itself.
+places that change, with a little around them, and none is made where nothing is hidden.  What is
+around them is there to be understood, not to be judged: a sentence cut short means other things
+than the whole, which the raw view has read.  The places do not overlap, so a view is never much
+longer than what it was read from; a view is re-read once more, for what was encoded twice.  So a
+text costs at most three times itself.
 """
 
 from collections.abc import Iterable
@@ -17,8 +19,10 @@ from causalguard.guard.folding import Edit, unicode_edits
 
 DEPTH = 2
 """Views of one text: encoded once, encoded twice."""
-CONTEXT = 240
-"""Characters kept on either side of a place that changes."""
+CONTEXT = 600
+"""Characters kept on either side of a place that changes: about half a window."""
+NEAR = 32
+"""Characters on either side of an edit that count as changed with it."""
 EVIDENCE = 4
 """Letters that must come to light in a place for it to be re-read."""
 
@@ -35,6 +39,8 @@ class View:
     """First character of the original behind each character, shape (len(text),), rising."""
     ends: Integers
     """One past the last, likewise: a decoded character stands for its whole encoded run."""
+    changed: NDArray[np.bool_]
+    """Whether each character is new, or near one that is: only there does risk count."""
 
     def original(self, offsets: Integers) -> Integers:
         """Ranges of characters of the view, shape (n, 2), as ranges of the original."""
@@ -43,6 +49,12 @@ class View:
         first = np.minimum(offsets[:, 0], len(self.text) - 1)
         last = np.maximum(offsets[:, 1] - 1, first)
         return np.stack([self.starts[first], self.ends[last]], axis=1)
+
+    def counts(self, offsets: Integers) -> NDArray[np.bool_]:
+        """Whether ranges of characters of the view, shape (n, 2), hold changed ones, shape (n,)."""
+        before = np.concatenate([[0], np.cumsum(self.changed)])
+        whole = before[np.maximum(offsets[:, 1], offsets[:, 0])] > before[offsets[:, 0]]
+        return np.asarray(whole, dtype=np.bool_)
 
 
 def views(text: str) -> tuple[View, ...]:
@@ -60,8 +72,9 @@ def views(text: str) -> tuple[View, ...]:
         if view is None:
             break
         if current:
-            ranges = current.original(np.stack([view.starts, view.ends], axis=1))
-            view = View(text=view.text, starts=ranges[:, 0], ends=ranges[:, 1])
+            inner = np.stack([view.starts, view.ends], axis=1)
+            ranges, changed = current.original(inner), view.changed | current.counts(inner)
+            view = View(text=view.text, starts=ranges[:, 0], ends=ranges[:, 1], changed=changed)
         found.append(view)
     return tuple(found)
 
@@ -103,6 +116,7 @@ class _Writer:
         self.parts: list[str] = []
         self.starts: list[int] = []
         self.ends: list[int] = []
+        self.edits: list[tuple[int, int]] = []
 
     def place(self, edits: list[Edit]) -> None:
         at = max(0, edits[0].start - CONTEXT)
@@ -118,6 +132,7 @@ class _Writer:
             start = edit.start if hidden is None else hidden
             hidden = None if edit.text else start
             n = len(edit.text)
+            self.edits.append((len(self.starts), len(self.starts) + n))
             self._write(edit.text, [start] * n, [edit.end] * n)
         if stop > at:
             self._copy(at, stop, hidden)
@@ -136,4 +151,9 @@ class _Writer:
         if not text.strip():
             return None
         starts, ends = np.array(self.starts, np.int64), np.array(self.ends, np.int64)
-        return View(text=text, starts=starts, ends=ends)
+        edges = np.zeros(len(text) + 1, np.int64)
+        edits = np.array(self.edits, np.int64)
+        np.add.at(edges, np.maximum(edits[:, 0] - NEAR, 0), 1)
+        np.add.at(edges, np.minimum(edits[:, 1] + NEAR, len(text)), -1)
+        changed = np.cumsum(edges)[:-1] > 0
+        return View(text=text, starts=starts, ends=ends, changed=changed)
