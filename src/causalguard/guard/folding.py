@@ -55,7 +55,8 @@ INVISIBLE = re.compile(
 )
 INVISIBLE_RUN = re.compile(f"(?:{INVISIBLE.pattern})+")
 MARKS = re.compile("[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20f0]{3,}")
-WORD = re.compile(r"\w+")
+WORD = re.compile(r"\\[nrtbfv]|\w+")
+"""A word, or an escape of JSON, whose letter does not belong to the word that follows it."""
 LONGEST_FOLD = 3
 """Characters that normalise to more than this stay: no input may grow much by being re-read."""
 
@@ -107,7 +108,7 @@ def _mixed_words(text: str) -> Iterator[Edit]:
 
     Text that is really Russian or Greek stays as it is.
     """
-    words = [m for m in WORD.finditer(text) if not m.group().isascii()]
+    words = [m for m in WORD.finditer(text) if not m.group().isascii()]  # so no escapes either
     latin = [any(c.isascii() and c.isalpha() for c in m.group()) for m in words]
     mixed = [not CYRILLIC_GREEK.keys().isdisjoint(m.group()) for m in words]
     if not any(a and b for a, b in zip(latin, mixed, strict=True)):
