@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from causalguard.errors import ScanError
+from causalguard.guard import telemetry
 from causalguard.guard.context import TrustedContext
 from causalguard.guard.deadline import within
 from causalguard.guard.explain import explain, remove
@@ -421,6 +422,7 @@ class Enforcer:
             )
         if not decision.remembered and decision.outcome != "notice":
             self._log(decision, item.output.text)
+            telemetry.record(decision)
             withheld = ruling.replacement is not None and decision.outcome != "denied"
             if self.quarantine is not None and withheld:
                 self.quarantine.put(item.output.text, decision.to_record())
