@@ -9,6 +9,7 @@ import click
 from causalguard import console
 from causalguard.errors import MissingError
 from causalguard.guard.policy import Policy
+from causalguard.guard.quarantine import Quarantine
 from causalguard.serve import logs, run
 from causalguard.serve.limits import Limits
 
@@ -39,6 +40,11 @@ CONNECTIONS = 256
     "--actions",
     type=click.Path(path_type=Path),
     help="YAML of what to do with flagged outputs (action, thresholds, ...). Default: withhold.",
+)
+@click.option(
+    "--quarantine",
+    type=click.Path(path_type=Path),
+    help="Keep withheld texts here, for guard-review; otherwise nothing is kept.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to bind.")
 @click.option("--port", default=8321, show_default=True, help="Port; 0 takes a free one.")
@@ -147,7 +153,8 @@ def _serve(options: Mapping[str, Any]) -> int:
     listening = run.bind(options["host"], options["port"])
     with listening:
         guard = _load(options)
-        service = Service(guard, actions, limits)
+        kept = Quarantine(options["quarantine"]) if options["quarantine"] else None
+        service = Service(guard, actions, limits, quarantine=kept)
         guard.warmup()
         app = create_app(service, facts=run.certificate_facts(guard, actions), token=token)
         connections = limits.concurrency + limits.queue + CONNECTIONS

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from causalguard.errors import ScanError
 from causalguard.guard.enforce import FAILED, Enforcer
 from causalguard.guard.policy import Decision, Incoming, Policy, Ruling, Scanner
+from causalguard.guard.quarantine import Quarantine
 from causalguard.records import ToolOutput, Verdict
 from causalguard.serve.counters import Counters
 from causalguard.serve.limits import Limits
@@ -69,10 +70,15 @@ class Outcome:
 
 
 class Service:
-    """One guard and one policy for all requests.  Holds digests and verdicts, no request's text."""
+    """One guard and one policy for all requests.  Holds digests and verdicts."""
 
     def __init__(
-        self, scanner: Scanner, policy: Policy | None = None, limits: Limits | None = None
+        self,
+        scanner: Scanner,
+        policy: Policy | None = None,
+        limits: Limits | None = None,
+        *,
+        quarantine: Quarantine | None = None,
     ) -> None:
         """Put the guard to work.
 
@@ -80,6 +86,7 @@ class Service:
             scanner: the guard.
             policy: what to do; withhold when flagged, by default.
             limits: bounds; the defaults when None.
+            quarantine: where withheld texts are kept for review; None: nowhere.
 
         Raises:
             ConfigError: the policy raises a threshold above the certified one.
@@ -87,7 +94,7 @@ class Service:
         policy = policy if policy is not None else Policy()
         self.limits = limits if limits is not None else Limits()
         bounded = BoundedScanner(scanner, self.limits.concurrency, wait_s=policy.time_budget_s)
-        self.enforcer = Enforcer(bounded, policy)
+        self.enforcer = Enforcer(bounded, policy, quarantine=quarantine)
         self.counters = Counters()
         self._slots = asyncio.Semaphore(self.limits.concurrency)
         self._admitted = 0
