@@ -14,8 +14,10 @@ import numpy as np
 from causalguard import __version__, console
 from causalguard.errors import InputError
 from causalguard.evaluate import report
+from causalguard.evaluate.agentdojo_cli import agentdojo
 from causalguard.evaluate.baselines import Floats, length_risk
 from causalguard.evaluate.figures import SourceFigures, one_threshold_tpr, source_figures
+from causalguard.evaluate.generation_cli import generation
 from causalguard.evaluate.rows import Case, Labelled, read_all, to_json
 from causalguard.files import new_directory
 
@@ -224,6 +226,12 @@ def loso(
         runner.run_all(plan, jobs=jobs, say=_say)
     text = loso_report.write_report(plan.protocol(), output, seed=seed)
     click.echo(text)
+
+
+command.add_command(generation)
+
+
+command.add_command(agentdojo)
 
 
 def _say(line: str) -> None:

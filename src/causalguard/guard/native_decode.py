@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from causalguard.guard.native_model import NativeModel
+from causalguard.guard.native_model import ChatModel
 
 Finish = Literal["", "stop", "length", "timeout", "stopped"]
 """Why a generation ended: its end or a stop string, the token limit, the time limit, a criterion;
@@ -65,7 +65,7 @@ class Step:
 
 
 def decode(  # a loop and what it needs
-    model: NativeModel,
+    model: ChatModel,
     logits: Tensor,
     cache: Any,
     *,

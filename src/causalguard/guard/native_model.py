@@ -35,23 +35,15 @@ class Reading:
     """Risk per token, shape (n,), [0, 1]."""
 
 
-class NativeModel:
-    """A causal LM with the guard's head on one layer.  Thread-safe."""
+class ChatModel:
+    """A causal LM that generates; nobody reads along.  Thread-safe."""
 
-    def __init__(
-        self, model: nn.Module, encoder: Encoder, renderer: ChatRenderer, *, tensors_sha256: str
-    ) -> None:
-        """Take a whole causal LM with its digest, and the encoder whose layers it shares."""
-        self.tensors_sha256 = tensors_sha256
+    def __init__(self, model: nn.Module, renderer: ChatRenderer) -> None:
+        """Take a whole causal LM and the rendering of its chats."""
         self.model = model.eval()
-        self.encoder = encoder.eval()
         self.renderer = renderer
-        self.layer = encoder.exits[-1]
-        self.width = encoder.head(self.layer).risk.in_features
         config: Any = model.config
         self.max_tokens = int(getattr(config, "max_position_embeddings", 0)) or 1 << 20
-        self._wanted = threading.local()
-        find_layers(encoder.backbone)[self.layer - 1].register_forward_hook(self._read)
 
     @property
     def device(self) -> torch.device:
@@ -72,11 +64,11 @@ class NativeModel:
         Args:
             ids: token ids, shape (n,), n >= 1.
             cache: from :meth:`new_cache`; grows by n.
-            read: positions in ``ids`` at which the guard reads; None: it does not.
+            read: positions in ``ids`` at which a guard reads; None: it does not.
 
         Returns: logits of the token after the last, shape (vocabulary,), and what was read.
         """
-        tokens = torch.from_numpy(np.asarray(ids, dtype=np.int64))[None].to(self.device)
+        tokens = self._tokens(ids)
         with torch.inference_mode():
             self._begin(read)
             try:
@@ -87,9 +79,44 @@ class NativeModel:
                 reading = self._end()
         return out.logits[0, -1].float(), reading
 
+    def surprise(self, prompt: NDArray[np.int64], answer: NDArray[np.int64]) -> float:
+        """Mean negative log-likelihood of an answer's tokens after a prompt, in nats a token."""
+        whole = self._tokens(np.concatenate([prompt, answer]))
+        with torch.inference_mode():
+            out = self.model(input_ids=whole, use_cache=False, logits_to_keep=len(answer) + 1)
+            logits = out.logits[0, :-1].float()
+            loss = torch.nn.functional.cross_entropy(logits, whole[0, len(prompt) :])
+        return float(loss)
+
+    def _tokens(self, ids: NDArray[np.int64]) -> Tensor:
+        return torch.from_numpy(np.asarray(ids, dtype=np.int64))[None].to(self.device)
+
+    def _begin(self, read: NDArray[np.int64] | None) -> None:
+        """Before a forward."""
+
+    def _end(self) -> Reading | None:
+        """After a forward: what was read."""
+        return None
+
+
+class NativeModel(ChatModel):
+    """A causal LM with the guard's head on one layer.  Thread-safe."""
+
+    def __init__(
+        self, model: nn.Module, encoder: Encoder, renderer: ChatRenderer, *, tensors_sha256: str
+    ) -> None:
+        """Take a whole causal LM with its digest, and the encoder whose layers it shares."""
+        super().__init__(model, renderer)
+        self.tensors_sha256 = tensors_sha256
+        self.encoder = encoder.eval()
+        self.layer = encoder.exits[-1]
+        self.width = encoder.head(self.layer).risk.in_features
+        self._wanted = threading.local()
+        find_layers(encoder.backbone)[self.layer - 1].register_forward_hook(self._read)
+
     def read_only(self, ids: NDArray[np.int64], read: NDArray[np.int64]) -> Reading:
         """The reading alone: the layers above it are not computed."""
-        tokens = torch.from_numpy(np.asarray(ids, dtype=np.int64))[None].to(self.device)
+        tokens = self._tokens(ids)
         with torch.inference_mode():
             self._begin(read)
             try:
@@ -201,6 +228,12 @@ def graft(model: nn.Module, encoder: Encoder, dtype: torch.dtype) -> nn.Module:
     body.set_input_embeddings(backbone.get_input_embeddings())
     whole.tie_weights()
     return model.to(dtype).eval()
+
+
+def load_base(base: BaseFiles, dtype: torch.dtype) -> ChatModel:
+    """A base model alone: what native mode is compared with."""
+    model, _ = load_causal_lm(base, dtype)
+    return ChatModel(model, ChatRenderer.from_directory(base.directory))
 
 
 def is_adapted(files: ModelFiles, backbone: nn.Module) -> bool:

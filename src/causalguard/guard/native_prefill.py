@@ -15,7 +15,7 @@ from torch import Tensor
 from causalguard.errors import ScanError
 from causalguard.guard.native_chat import ChatTurn, Piece, Place, RenderedChat, untrusted
 from causalguard.guard.native_enforce import NativeEnforcer
-from causalguard.guard.native_model import NativeModel, Reading, crop, positions
+from causalguard.guard.native_model import ChatModel, NativeModel, Reading, crop, positions
 from causalguard.guard.policy import Incoming, Ruling
 
 MAX_REPEATS = 8
@@ -63,7 +63,7 @@ class Prefilled:
         }
 
 
-def prefill_unread(model: NativeModel, turns: Sequence[ChatTurn]) -> Prefilled:
+def prefill_unread(model: ChatModel, turns: Sequence[ChatTurn]) -> Prefilled:
     """The chat in a fresh cache, read by nobody: the model without a guard."""
     started = time.monotonic()
     chat = model.renderer.render(turns)
@@ -83,7 +83,7 @@ def prefill_unread(model: NativeModel, turns: Sequence[ChatTurn]) -> Prefilled:
     )
 
 
-def _check_length(model: NativeModel, chat: RenderedChat) -> None:
+def _check_length(model: ChatModel, chat: RenderedChat) -> None:
     if len(chat.ids) >= model.max_tokens:
         raise ScanError(
             f"the conversation has {len(chat.ids)} tokens, the model takes {model.max_tokens}; "
