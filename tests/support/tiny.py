@@ -40,12 +40,12 @@ def byte_tokenizer(vocabulary: int = 400) -> Tokenizer:
     return tokenizer
 
 
-def tiny_base(directory: Path, *, seed: int = 0) -> Path:
-    """Write a random three-layer Llama as a base-model directory."""
+def tiny_base(directory: Path, *, seed: int = 0, tokenizer: Tokenizer | None = None) -> Path:
+    """Write a random three-layer Llama as a base-model directory, with its own tokenizer or one."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(seed)
-    tokenizer = byte_tokenizer()
+    tokenizer = tokenizer or byte_tokenizer()
     config = LlamaConfig(
         vocab_size=tokenizer.get_vocab_size(),
         hidden_size=HIDDEN,
@@ -63,7 +63,14 @@ def tiny_base(directory: Path, *, seed: int = 0) -> Path:
     return directory
 
 
-def tiny_model_dir(directory: Path, base: Path, *, layers: int = 2, threshold: float = 0.5) -> Path:
+def tiny_model_dir(
+    directory: Path,
+    base: Path,
+    *,
+    layers: int = 2,
+    threshold: float = 0.5,
+    max_tokens: int = 512,
+) -> Path:
     """Write a MODEL_DIR with a random adapter and head over ``base``."""
     generator = torch.Generator().manual_seed(1)
     backbone, digest = load_backbone(bases.resolve(str(base)), layers, torch.float32)
@@ -90,7 +97,7 @@ def tiny_model_dir(directory: Path, base: Path, *, layers: int = 2, threshold: f
             tokenizer_sha256=tokenizer_digest(tokenizer),
         ),
         template=template,
-        windows=WindowInfo(tokens=16, stride=12, max_tokens=512),
+        windows=WindowInfo(tokens=16, stride=12, max_tokens=max_tokens),
         exits=(ExitInfo(layer=layers, middle=16, width=8),),
         threshold=ThresholdInfo(value=threshold, rule="test", benign_clusters=0, false_positives=0),
     )
