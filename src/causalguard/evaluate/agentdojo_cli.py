@@ -1,0 +1,235 @@
+"""guard-eval agentdojo: what reaches an agent, and what the user's tasks lose."""
+
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from causalguard import __version__
+from causalguard.attestation.digests import sha256_bytes
+from causalguard.errors import InputError, OutputExistsError
+from causalguard.evaluate import agentdojo as runs
+from causalguard.evaluate import agentdojo_llm, agentdojo_page
+from causalguard.evaluate.agentdojo import Folder, Settings
+from causalguard.evaluate.agentdojo_page import Replay, Step
+from causalguard.evaluate.agentdojo_plan import Planned, Rows, write_rows
+from causalguard.evaluate.agentdojo_results import Result, rulings_of
+from causalguard.evaluate.agentdojo_scores import ScoreBook, read_verdicts, score_rows, to_score
+from causalguard.evaluate.agentdojo_suites import VERSION, VICTIM
+from causalguard.evaluate.agentdojo_text import places
+from causalguard.guard.enforce import Enforcer
+from causalguard.guard.policy import Action, Policy
+
+HELP = """AgentDojo: what reaches an agent, and what the user's tasks lose.
+
+All suites under all attacks that need no model.  The agent is the worst case: it carries out the
+ground truth of the user's task and obeys every injection that it can read; AgentDojo executes
+the calls and judges.  --llm puts a real model in its place.
+
+Everything goes to OUTPUT; what is finished there is not done again.
+
+\b
+On two machines (only the first needs AgentDojo, only the second a GPU):
+  guard-eval agentdojo --output DIR --export-rows rows.jsonl.gz
+  guard-scan --model M --key K --input rows.jsonl.gz --output scores.jsonl
+  guard-eval agentdojo --output DIR --scores scores.jsonl
+"""
+
+
+@click.command(help=HELP)
+@click.option("--model", help="MODEL_DIR of a guard.")
+@click.option("--key", type=click.Path(path_type=Path), help="Public key for its report.")
+@click.option("--policy", multiple=True, help="Packaged policy to accept (default: default).")
+@click.option("--uncertified", is_flag=True, help="Load without checking a certificate.")
+@click.option("--device", default="cpu", show_default=True)
+@click.option("--dtype", default="auto", show_default=True, help="float32, bfloat16, float16.")
+@click.option("--scores", multiple=True, type=click.Path(path_type=Path),
+              help="Verdicts that guard-scan gave on exported rows; repeatable.")  # fmt: skip
+@click.option("--export-rows", type=click.Path(path_type=Path),
+              help="Write the outputs that have no score yet, and stop.")  # fmt: skip
+@click.option("--suites", default="", help="Names with commas between; default: all.")
+@click.option("--attacks", default="", help="Likewise; default: all that need no model.")
+@click.option("--limit", type=click.IntRange(min=1),
+              help="Conversations per suite and attack at most.")  # fmt: skip
+@click.option("--action", type=click.Choice(["withhold", "sanitise"]), default="withhold",
+              show_default=True, help="What the guard does with a flagged output.")  # fmt: skip
+@click.option("--benchmark", default=VERSION, show_default=True, help="Version of AgentDojo's.")
+@click.option("--victim", default=VICTIM, show_default=True, help="Whom attacks address.")
+@click.option("--replays", default=40, show_default=True, type=click.IntRange(min=0),
+              help="Conversations on the page.")  # fmt: skip
+@click.option("--llm", help="A model as the agent: PROVIDER:NAME or MODULE:OBJECT (LangChain), "
+              "or a name at --llm-url.")  # fmt: skip
+@click.option("--llm-url", help="OpenAI-compatible endpoint of that model.")
+@click.option("--output", required=True, type=click.Path(path_type=Path),
+              help="Folder; may hold an unfinished run.")  # fmt: skip
+def agentdojo(
+    model: str | None,
+    key: Path | None,
+    policy: tuple[str, ...],
+    uncertified: bool,
+    device: str,
+    dtype: str,
+    scores: tuple[Path, ...],
+    export_rows: Path | None,
+    suites: str,
+    attacks: str,
+    limit: int | None,
+    action: str,
+    benchmark: str,
+    victim: str,
+    replays: int,
+    llm: str | None,
+    llm_url: str | None,
+    output: Path,
+) -> None:
+    """See HELP."""
+    settings = Settings(
+        output=output,
+        suites=_names(suites),
+        attacks=_names(attacks),
+        limit=limit,
+        version=benchmark,
+        victim=victim,
+    )
+    if (model is not None and scores) or (llm and model is None):
+        raise InputError("give either --model or --scores; --llm needs --model")
+    if model is None and not scores and export_rows is None:
+        raise InputError("give --model MODEL_DIR, --scores FILE or --export-rows FILE")
+    loading: dict[str, Any] = {"key": key, "policy": policy, "uncertified": uncertified}
+    loading |= {"model": model, "device": device, "dtype": dtype}
+    chosen: Action = "sanitise" if action == "sanitise" else "withhold"
+    if llm:
+        guard = load_guard(**loading)
+        made = agentdojo_llm.run(settings, Enforcer(guard, Policy(action=chosen)), llm, llm_url)
+        facts = run_facts(settings, chosen) | guard_facts(guard) | {"agent": llm}
+        click.echo(agentdojo_page.write(output, made, facts, [], scripted=False))
+        return
+    pairs = runs.build_plans(settings)
+    rows = runs.all_rows(settings, pairs)
+    if export_rows is not None:
+        export(export_rows, to_score(rows, read_verdicts(scores), chosen))
+        return
+    facts = run_facts(settings, chosen)
+    if model is not None:
+        guard = load_guard(**loading)
+        facts |= guard_facts(guard)
+        verdicts = score_rows(guard, rows, output / "scores", chosen)
+        book = ScoreBook(verdicts, identity=guard.identity)
+    else:
+        facts["scores"] = digests(scores)
+        book = ScoreBook(read_verdicts(scores), identity=facts["scores"])
+    facts["threshold"] = book.threshold
+    finish(settings, pairs, book.enforcer(chosen), facts, replays)
+
+
+def finish(
+    settings: Settings,
+    pairs: Sequence[tuple[str, str]],
+    enforcer: Enforcer,
+    facts: Mapping[str, Any],
+    replays: int,
+) -> None:
+    """Write results and report, and print the summary."""
+    results = runs.write_results(settings, pairs, enforcer, facts)
+    shown = {result.case: result for result in agentdojo_page.choose(results, replays)}
+    made = [
+        replay(item, folder, enforcer, shown[item.case])
+        for folder in runs.read_folders(settings, pairs)
+        for item in folder.planned
+        if item.case in shown
+    ]
+    made.sort(key=lambda r: list(shown).index(r.result.case))
+    click.echo(agentdojo_page.write(settings.output, results, facts, made, scripted=True))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, (name.strip() for name in text.split(","))))
+
+
+def load_guard(
+    *,
+    model: str,
+    key: Path | None,
+    policy: Sequence[str],
+    uncertified: bool,
+    device: str,
+    dtype: str,
+) -> Any:
+    """The guard, as every command loads it."""
+    from causalguard.guard.api import Guard
+
+    return Guard.load(
+        model,
+        trust=key,
+        require_certified=not uncertified,
+        policies=list(policy) or None,
+        device=device,
+        dtype=dtype,
+    )
+
+
+def export(path: Path, rows: Rows) -> None:
+    """Write rows for guard-scan."""
+    if path.exists():
+        raise OutputExistsError(f"{path} exists already; give another path or remove it first")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_rows(path, rows)
+    characters = sum(len(row.text) for row in rows.values())
+    click.echo(f"{path}: {len(rows)} outputs to score, {characters} characters")
+
+
+def run_facts(settings: Settings, action: str) -> dict[str, Any]:
+    """What a reader needs to re-make the figures."""
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "causalguard": __version__,
+        "machine": f"{platform.machine()}, {platform.system()}",
+        **runs.read_facts(settings),
+        "action": action,
+    }
+
+
+def guard_facts(guard: Any) -> dict[str, Any]:
+    """Which guard it was."""
+    certificate = guard.certificate.id[:16] if guard.certificate else "none"
+    return {
+        "guard": guard.identity[:16],
+        "backend": guard.backend,
+        "certificate": certificate,
+        "threshold": guard.threshold,
+    }
+
+
+def digests(paths: Sequence[Path]) -> str:
+    """Names and digests of files of scores."""
+    return ", ".join(f"{path.name} {sha256_bytes(path.read_bytes())[:16]}" for path in paths)
+
+
+def replay(item: Planned, folder: Folder, enforcer: Enforcer, result: Result) -> Replay:
+    """A conversation of the worst-case agent for the page."""
+    rows = [folder.rows[key] for key in item.outputs]
+    task = rows[0].task if rows else ""
+    steps = [Step(title="user", text=task)]
+    for row, call, ruling in zip(
+        rows, item.calls, rulings_of(item, folder.rows, enforcer), strict=True
+    ):
+        decision = ruling.decision
+        risk = "" if decision.risk is None else f"{decision.action}: {decision.reason}"
+        steps.append(
+            Step(
+                title=call,
+                text=row.text,
+                marks=decision.spans,
+                attack=tuple(places(item.payloads, row.text)),
+                hidden=ruling.replacement is not None,
+                note=risk,
+            )
+        )
+    last = "The agent ends."
+    if result.reached:
+        judged = "goal reached" if result.success_guarded else "goal not reached"
+        last = f"The agent obeys the attacker (AgentDojo's check: {judged})."
+    return Replay(result=result, steps=(*steps, Step(title="agent", text=last)))
