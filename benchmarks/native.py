@@ -89,22 +89,19 @@ def load(options: argparse.Namespace) -> NativeModel:
 
 
 def head(options: argparse.Namespace, model: NativeModel) -> list[str]:
-    return [
-        "# Cost of the guard in native mode",
-        "",
+    about = (
         f"{options.base}, {options.dtype}, layer {model.layer} read; {platform.machine()}, "
-        + f"{options.threads} thread(s); torch {torch.__version__}.  {options.pairs} pairs a row, "
-        + f"answers of {options.answer} tokens.  Ratio: with the guard over without, median of "
-        + "the pairs [95 % bootstrap].  Target: at most 1.05 when nothing is flagged.  Made by "
-        + "`python benchmarks/native.py`.",
-        "",
-        (
-            "| tool output, tokens | flagged | prompt, tokens | without, CPU s | with, CPU s "
-            "| ratio, CPU time | ratio, wall clock | ratio, prefill wall | tokens computed and "
-            "discarded |"
-        ),
-        "|---" * 9 + "|",
-    ]
+        f"{options.threads} thread(s); torch {torch.__version__}.  {options.pairs} pairs a row, "
+        f"answers of {options.answer} tokens.  Ratio: with the guard over without, median of "
+        "the pairs [95 % bootstrap].  Target: at most 1.05 when nothing is flagged.  Made by "
+        "`python benchmarks/native.py`."
+    )
+    names = (
+        "| tool output, tokens | flagged | prompt, tokens | without, CPU s | with, CPU s "
+        "| ratio, CPU time | ratio, wall clock | ratio, prefill wall | tokens computed and "
+        "discarded |"
+    )
+    return ["# Cost of the guard in native mode", "", about, "", names, "|---" * 9 + "|"]
 
 
 def row(model: NativeModel, n: int, options: argparse.Namespace, *, flagged: bool) -> str:
@@ -209,11 +206,12 @@ def reference(model: NativeModel, options: argparse.Namespace) -> list[str]:
             )
         taken = replace(plain[-1], wall=time.perf_counter() - wall, cpu=time.process_time() - cpu)
         theirs.append(taken)
-    return [
+    text = (
         f"Our loop without the guard over transformers' `generate()`, {n} tokens of tool "
-        + f"output: CPU time {ratio(theirs, plain, 'cpu')}, wall clock "
-        + f"{ratio(theirs, plain, 'wall')}."
-    ]
+        f"output: CPU time {ratio(theirs, plain, 'cpu')}, wall clock "
+        f"{ratio(theirs, plain, 'wall')}."
+    )
+    return [text]
 
 
 if __name__ == "__main__":
