@@ -14,9 +14,14 @@ from typing import Any
 from causalguard.attestation.canonical import canonical_json
 from causalguard.attestation.digests import root_digest, sha256_bytes
 from causalguard.certify.analysis import analyse
+from causalguard.certify.attachments import (
+    Attachments,
+    attached_attacks,
+    attached_structural,
+    further_backends,
+)
 from causalguard.certify.policy import LoadedPolicy
 from causalguard.certify.report.model import (
-    SCHEMA_VERSION,
     BackendPart,
     DataPart,
     EvidencePart,
@@ -149,8 +154,13 @@ def build_report(
     model: ModelPart,
     data: DataPart,
     declared: Declaration,
+    attached: Attachments | None = None,
 ) -> Report:
-    """Analyse the trials and put the report together."""
+    """Analyse the trials and put the report together.
+
+    Raises:
+        SubjectMismatchError: attached evidence is of another model.
+    """
     held_out = held_out_families(model.guard, trial_set.trials)
     results = analyse(trial_set, policy.policy, held_out)
     meta = trial_set.meta
@@ -160,6 +170,8 @@ def build_report(
         noise=float(meta.get("noise", "0")),
         noise_sample=int(meta.get("noise_sample", "0")),
     )
+    extra = attached or Attachments()
+    listed, refused = further_backends(trial_set.trials, extra.backends, extra.noise, policy.policy)
     return Report(
         time_created=declared.created or time_created(),
         verifier={"id": VERIFIER_ID, "version": _version("causalguard") or "0"},
@@ -171,7 +183,12 @@ def build_report(
         policy=PolicyPart(name=policy.policy.name, sha256=policy.sha256, text=policy.text),
         model=model,
         data=data,
-        backends=(backend,),
+        backends=(backend, *listed),
+        backends_refused=tuple(refused) or None,
+        adaptive=None if extra.attacks is None else attached_attacks(extra.attacks, model),
+        structural=None
+        if extra.structural is None
+        else attached_structural(extra.structural, model),
         evidence=EvidencePart(
             trials_sha256=sha256_bytes(trials_bytes(trial_set.trials)),
             representations_sha256=sha256_bytes(vectors_bytes(trial_set)),
@@ -200,8 +217,9 @@ def build_predicate(report: Report) -> dict[str, Any]:
     passed = [g.id for g in results.gates if g.outcome == "PASSED"]
     rest = [g.id for g in results.gates if g.id not in {*failed, *passed}]
     evidence = report.evidence
+    whole = as_json(report)
     return {
-        "schemaVersion": SCHEMA_VERSION,
+        "schemaVersion": report.schema_version,
         "result": results.result,
         "policy": {"name": report.policy.name, "sha256": report.policy.sha256},
         "model": {
@@ -210,7 +228,7 @@ def build_predicate(report: Report) -> dict[str, Any]:
             "baseSha256": report.model.base_sha256,
             "tokenizerSha256": report.model.tokenizer_sha256,
         },
-        "backends": [backend.model_dump(mode="json", by_alias=True) for backend in report.backends],
+        "backends": whole["backends"],
         "timeCreated": report.time_created,
         "configuration": [
             {"name": f"policy {report.policy.name}", "digest": {"sha256": report.policy.sha256}},
@@ -220,12 +238,17 @@ def build_predicate(report: Report) -> dict[str, Any]:
                 "name": "trials-R.safetensors",
                 "digest": {"sha256": evidence.representations_sha256},
             },
+            *(
+                {"name": part.file, "digest": {"sha256": part.sha256}}
+                for part in (report.adaptive, report.structural)
+                if part is not None
+            ),
         ],
         "passedTests": passed,
         "warnedTests": rest,
         "failedTests": failed,
         "verifier": dict(report.verifier),
-        "report": as_json(report),
+        "report": whole,
     }
 
 

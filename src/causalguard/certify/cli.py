@@ -1,6 +1,7 @@
 """guard-certify: certify a model, verify a report, make a key pair."""
 
 import shlex
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
@@ -14,10 +15,17 @@ from causalguard.attestation.certificate import Certificate
 from causalguard.attestation.digests import model_dir_digests
 from causalguard.certify import assemble, evidence, pipeline
 from causalguard.certify import verify as checks
+from causalguard.certify.attachments import (
+    Attachments,
+    attached_attacks,
+    attached_structural,
+    check_files,
+)
+from causalguard.certify.attacks.cli import attack, structural_command
 from causalguard.certify.policy import LoadedPolicy
 from causalguard.certify.policy import load as load_policy
 from causalguard.certify.report.model import Report
-from causalguard.certify.trials import read_trials
+from causalguard.certify.trials import TrialSet, read_trials
 from causalguard.errors import InputError, NotCertifiedError, UnsignedError
 from causalguard.interventions.triplets import read as read_triplets
 from causalguard.records import Triplet
@@ -27,6 +35,7 @@ COLOURS = {"PASSED": "green", "FAILED": "red", "INCONCLUSIVE": "yellow"}
 DEFAULT_SEED = 7_000_001
 
 _PATH = click.Path(path_type=Path)
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _HELP = """Certify a guard: exact bounds and causal tests in a report that others can check.
 
 \b
@@ -70,6 +79,9 @@ Exit codes: 0 PASSED, 1 FAILED, 2 wrong usage, 3 INCONCLUSIVE or the run failed.
     show_default=True,
     help="float32 or bfloat16; auto: the fast one on this machine.",
 )
+@click.option("--also", multiple=True, help="Further backend to list, DEVICE-DTYPE (repeatable).")
+@click.option("--attacks", type=_FILE, help="attacks.json of guard-certify attack, to report.")
+@click.option("--structural", type=_FILE, help="structural.json, to report.")
 @click.pass_context
 def cli(
     context: click.Context,
@@ -85,6 +97,9 @@ def cli(
     attempt: int,
     device: str,
     dtype: str,
+    also: tuple[str, ...],
+    attacks: Path | None,
+    structural: Path | None,
 ) -> int | None:
     """Certify (without a subcommand)."""
     if context.invoked_subcommand is not None:
@@ -100,6 +115,8 @@ def cli(
     public = None if public_key is None else keys.load_public(public_key)
     signer = None if key is None else keys.load_signer(key, public=public)
     pipeline.check_target(output or model, signed=signer is not None)
+    others = [_other(model, name) for name in also]
+    attached = _attached(model, attacks, structural)
     audit = _audit(data, sets or loaded.policy.audit_sets, seed)
     guard = evidence.load_guard(model, device=device, dtype=dtype)
     dtype = guard.backend.rsplit("-", 1)[-1]
@@ -112,10 +129,33 @@ def cli(
         output=output,
         formats=formats or pipeline.FORMATS,
         attempt=attempt,
-        reproduce=_reproduce(audit, loaded, policy, device, dtype),
+        reproduce=_reproduce(audit, loaded, policy, device, dtype, also),
+        attached=attached,
+        others=others,
         tell=lambda line: click.echo(line, err=True),
     )
     return _show(done.report, done.paths)
+
+
+def _other(model: Path, name: str) -> Callable[[], evidence.GuardLike]:
+    device, _, dtype = name.rpartition("-")
+    if not device or not dtype:
+        raise click.UsageError(f"--also {name}: give DEVICE-DTYPE, e.g. cpu-float32")
+    return lambda: evidence.load_guard(model, device=device, dtype=dtype)
+
+
+def _attached(model: Path, attacks: Path | None, structural: Path | None) -> Attachments:
+    """Read attached evidence; what is of another model is noticed before hours of work."""
+    found = Attachments(
+        attacks=None if attacks is None else attacks.read_bytes(),
+        structural=None if structural is None else structural.read_bytes(),
+    )
+    part = assemble.model_part(assemble.read_guard_json(model), model_dir_digests(model))
+    if found.attacks is not None:
+        attached_attacks(found.attacks, part)
+    if found.structural is not None:
+        attached_structural(found.structural, part)
+    return found
 
 
 def _audit(data: Path | None, sets: int, seed: int) -> pipeline.Audit:
@@ -132,7 +172,12 @@ def _rendered(sets: int, seed: int) -> list[Triplet]:
 
 
 def _reproduce(
-    audit: pipeline.Audit, policy: LoadedPolicy, name: str, device: str, dtype: str
+    audit: pipeline.Audit,
+    policy: LoadedPolicy,
+    name: str,
+    device: str,
+    dtype: str,
+    also: Sequence[str] = (),
 ) -> str:
     words = ["guard-certify", "--model", "MODEL_DIR"]
     if audit.seed is None:
@@ -142,6 +187,7 @@ def _reproduce(
     # a policy file is named without its directory: paths of this machine stay here
     words += ["--policy", Path(name).name if Path(name).is_file() else policy.policy.name]
     words += ["--device", device, "--dtype", dtype]
+    words += [word for backend in also for word in ("--also", backend)]
     return shlex.join(words)
 
 
@@ -241,8 +287,13 @@ def verify(
             now=datetime.now(UTC),
         )
         _say_certificate(certificate, len(digests))
-    if recompute is not None:
-        _recompute(found, recompute)
+    trials = None if recompute is None else read_trials(recompute)
+    attached = {
+        n: _read(p) for n in pipeline.ATTACHED_NAMES if (p := report.with_name(n)).is_file()
+    }
+    check_files(found, None if trials is None else trials.trials, attached)
+    if trials is not None:
+        _recompute(found, trials)
     if replay is not None:
         _replay(found, model, recompute or report.with_name("trials.jsonl"), replay, data)
     if allow_unsigned:
@@ -298,8 +349,8 @@ def _days(text: str | None) -> float | None:
     return days
 
 
-def _recompute(report: Report, path: Path) -> None:
-    found = checks.recompute(report, read_trials(path))
+def _recompute(report: Report, trials: TrialSet) -> None:
+    found = checks.recompute(report, trials)
     if found.differences:
         raise NotCertifiedError(
             "recomputed numbers differ from the report's:\n  " + "\n  ".join(found.differences)
@@ -340,6 +391,10 @@ def _backend(report: Report) -> tuple[str, str]:
     if len(parts) != 3:
         raise InputError(f"backend {report.backends[0].name!r} cannot be replayed here")
     return parts[1], parts[2]
+
+
+cli.add_command(attack)
+cli.add_command(structural_command)
 
 
 def main() -> NoReturn:

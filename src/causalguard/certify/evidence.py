@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from causalguard.attestation.canonical import canonical_json
 from causalguard.attestation.digests import sha256_bytes
+from causalguard.certify.attachments import BackendRow
 from causalguard.certify.trials import TrialSet, Vectors, context_digest, trial_line
 from causalguard.console import progress
 from causalguard.errors import DataError, ScanError
@@ -248,6 +249,53 @@ def measure_noise(
         (_, scored), *_ = _score(guard, [planned[index]])
         noise = max(noise, abs(float(scored.risk) - trials[index].risk))
     return noise, len(chosen)
+
+
+def compare(
+    guard: GuardLike,
+    triplets: Sequence[Triplet],
+    trials: Sequence[Trial],
+    *,
+    clusters: int,
+) -> tuple[list[BackendRow], tuple[float, int]]:
+    """Score one injected and one benign text a carrier on a further backend.
+
+    Args:
+        guard: the same model on that backend.
+        triplets: the audit set.
+        trials: what the first backend gave on all of it.
+        clusters: carriers to take, spread over the trials; all when there are fewer.
+
+    Returns:
+        Rows in the order of the trials; the backend's own numeric noise and the texts behind it.
+
+    Raises:
+        ScanError: the guard gave a risk that is no number.
+    """
+    planned = plan(triplets)
+    first: dict[tuple[str, Kind], int] = {}
+    for index, trial in enumerate(trials):
+        if trial.kind in {"injected", "benign"}:
+            first.setdefault((trial.cluster, trial.kind), index)
+    whole = [c for c, kind in first if kind == "injected" and (c, "benign") in first]
+    step = max(1, len(whole) // clusters)
+    kept = whole[::step][:clusters]
+    kinds: tuple[Kind, Kind] = ("injected", "benign")
+    chosen = sorted(first[c, kind] for c in kept for kind in kinds)
+    rows: list[BackendRow] = []
+    starts = range(0, len(chosen), BATCH)
+    for start in progress(starts, total=len(starts), label=guard.backend):
+        part = [planned[index] for index in chosen[start : start + BATCH]]
+        for index, (item, scored) in enumerate(_score(guard, part), start):
+            trial, _, _ = _trial(item, scored, guard, index)
+            rows.append(
+                BackendRow(
+                    id=trial.id, backend=guard.backend, risk=trial.risk, flagged=trial.flagged
+                )
+            )
+    again = [replace(trials[i], risk=row.risk) for i, row in zip(chosen, rows, strict=True)]
+    noise = measure_noise(guard, [planned[index] for index in chosen], again)
+    return rows, noise
 
 
 def replay(

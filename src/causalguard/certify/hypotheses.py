@@ -10,10 +10,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from causalguard.certify import metrics
-from causalguard.certify.independence.hsic import independence_test
+from causalguard.certify.independence.paired import paired_test
 from causalguard.certify.policy import Policy
 from causalguard.certify.report.model import Effect, Gap, MissSection, Test
 from causalguard.certify.trials import TrialSet
+from causalguard.errors import DataError
 from causalguard.records import Kind, Trial
 from causalguard.stats.multiplicity import holm
 
@@ -56,34 +57,66 @@ def run(
 
 
 def _h1(trial_set: TrialSet, policy: Policy) -> Test:
-    """R depends on Y given S: Y is permuted within matched sets, where S and D are fixed."""
-    pairs = metrics.paired(trial_set.trials, "injected", "benign", policy)
-    rng = metrics.rng_for(policy.seed, "hsic/H1")
-    if len(pairs) > policy.max_test_sets:
-        kept = np.sort(rng.choice(len(pairs), size=policy.max_test_sets, replace=False))
-        pairs = [pairs[int(index)] for index in kept]
-    rows = [trial for pair in pairs for trial in pair]
-    found = independence_test(
-        trial_set.representations[[trial.row for trial in rows]].astype(np.float64),
-        np.array([trial.y for trial in rows]),
-        rng=rng,
-        strata=[trial.set_id for trial in rows],
-        permutations=policy.permutations,
+    """R depends on Y given S: the members of a matched set are swapped, whole carriers together."""
+    pairs = _all_pairs(trial_set.trials, policy)
+    if not pairs:
+        raise DataError("no matched set has an injected and a benign text; give whole sets")
+    rows = [[trial.row for trial in side] for side in zip(*pairs, strict=True)]
+    first, second = (trial_set.representations[side].astype(np.float64) for side in rows)
+    carriers = [head.cluster for head, _ in pairs]
+    moved = bool((first != second).any())
+    found = (
+        paired_test(
+            first,
+            second,
+            rng=metrics.rng_for(policy.seed, "hsic/H1"),
+            clusters=carriers,
+            permutations=policy.permutations,
+        )
+        if moved
+        else None
     )
     return Test(
         id="H1",
         claim="detects: the representation depends on Y, given S",
         null="R is independent of Y given S (within matched sets, where S and D are fixed)",
-        method=f"{found.method}; one matched set a cluster, {policy.permutations} permutations",
-        guarantee=found.guarantee,
-        clusters=len(pairs),
-        statistic=found.statistic,
-        p_value=found.p_value,
+        method=f"paired swap HSIC, fused kernels; sets of one carrier are swapped together, "
+        f"{policy.permutations} permutations",
+        guarantee="exact",
+        clusters=len(set(carriers)),
+        statistic=found.statistic if found else 0.0,
+        p_value=found.p_value if found else 1.0,
         p_holm=None,
         effect=None,
         bound=None,
-        note="a large p-value would not show independence; this gate asks for a small one",
+        note="a large p-value would not show independence; this gate asks for a small one"
+        if moved
+        else "R is the same with and without an injection: nothing to test",
     )
+
+
+def _all_pairs(trials: Sequence[Trial], policy: Policy) -> list[tuple[Trial, Trial]]:
+    """(injected, benign) of every matched set, of at most ``max_test_sets`` sets.
+
+    Whole carriers are dropped, never single sets of one.
+    """
+    sets: dict[str, dict[str, Trial]] = {}
+    for trial in metrics.of_kind(trials, "injected", "benign"):
+        sets.setdefault(trial.set_id, {})[trial.kind] = trial
+    by_carrier: dict[str, list[tuple[Trial, Trial]]] = {}
+    for pair in sets.values():
+        if len(pair) == 2:
+            head = pair["injected"]
+            by_carrier.setdefault(head.cluster, []).append((head, pair["benign"]))
+    carriers = list(by_carrier)
+    order = metrics.rng_for(policy.seed, "pairs/H1").permutation(len(carriers))
+    kept: list[tuple[Trial, Trial]] = []
+    for index in order:
+        more = by_carrier[carriers[int(index)]]
+        if kept and len(kept) + len(more) > policy.max_test_sets:
+            break
+        kept += more
+    return kept
 
 
 def sign_flip(

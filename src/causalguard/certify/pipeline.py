@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from causalguard.attestation import dsse
@@ -19,9 +19,11 @@ from causalguard.attestation.digests import model_dir_digests
 from causalguard.attestation.keys import Signer
 from causalguard.attestation.layout import SUBJECT_FILES
 from causalguard.certify import assemble
-from causalguard.certify.evidence import GuardLike, collect, data_digest, forget
-from causalguard.certify.policy import LoadedPolicy
+from causalguard.certify.attachments import Attachments
+from causalguard.certify.evidence import GuardLike, collect, compare, data_digest, forget
+from causalguard.certify.policy import LoadedPolicy, Policy
 from causalguard.certify.report import card, html, junit, markdown
+from causalguard.certify.report.attached import ATTACKS_NAME, BACKENDS_NAME, STRUCTURAL_NAME
 from causalguard.certify.report.model import ModelPart, Report
 from causalguard.certify.trials import (
     TRIALS_NAME,
@@ -39,6 +41,7 @@ HTML_NAME = "safety-report.html"
 MARKDOWN_NAME = "safety-report.md"
 JUNIT_NAME = "safety-report.junit.xml"
 CARD_NAME = "README.md"
+ATTACHED_NAMES = (ATTACKS_NAME, STRUCTURAL_NAME, BACKENDS_NAME)
 FORMATS = ("html", "md", "junit", "card")
 
 
@@ -77,6 +80,8 @@ def certify(
     formats: Sequence[str] = FORMATS,
     attempt: int = 1,
     reproduce: str = "",
+    attached: Attachments | None = None,
+    others: Sequence[Callable[[], GuardLike]] = (),
     tell: Callable[[str], None] | None = None,
 ) -> Certified:
     """Certify a model.
@@ -91,6 +96,8 @@ def certify(
         formats: renderings besides JSON, of FORMATS.
         attempt: declared number of this attempt.
         reproduce: command that makes the report again.
+        attached: evidence of other runs that goes into the report.
+        others: load the same model on further backends; those that agree are listed too.
         tell: told one line when a stage begins.
 
     Raises:
@@ -113,12 +120,33 @@ def certify(
         audit.triplets, data_digest(audit.triplets), origin=audit.origin, seed=audit.seed
     )
     declared = assemble.Declaration(signed=signer is not None, attempt=attempt, reproduce=reproduce)
-    report = assemble.build_report(trial_set, policy, model, data, declared)
+    extra = _with_backends(attached or Attachments(), others, audit, trial_set, policy.policy)
+    report = assemble.build_report(trial_set, policy, model, data, declared, extra)
     bundle = None if signer is None else sign(report, signer)
     wanted = [name for name in formats if name != "card" or _card_is_ours(target)]
-    paths = write(target, render(report, bundle, trial_set, wanted))
+    files = extra.files() | render(report, bundle, trial_set, wanted)
+    paths = write(target, files)
     forget(partial)
     return Certified(report=report, bundle=bundle, trials=trial_set, paths=paths)
+
+
+def _with_backends(
+    attached: Attachments,
+    others: Sequence[Callable[[], GuardLike]],
+    audit: Audit,
+    trial_set: TrialSet,
+    policy: Policy,
+) -> Attachments:
+    """Run the further backends, one loaded at a time."""
+    rows, noise = list(attached.backends), dict(attached.noise)
+    for load in others:
+        guard = load()
+        found, measured = compare(
+            guard, audit.triplets, trial_set.trials, clusters=policy.backend_sets
+        )
+        rows += found
+        noise[guard.backend] = measured
+    return replace(attached, backends=tuple(rows), noise=noise)
 
 
 def check_target(target: Path, *, signed: bool) -> None:
@@ -193,6 +221,8 @@ def write(target: Path, files: Mapping[str, bytes]) -> tuple[Path, ...]:
                 stream.flush()
                 os.fsync(stream.fileno())
         (target / BUNDLE_NAME).unlink(missing_ok=True)
+        for name in set(ATTACHED_NAMES) - set(files):
+            (target / name).unlink(missing_ok=True)  # of the report that is being replaced
         for name in sorted(files, key=lambda name: name == BUNDLE_NAME):
             (staging / name).replace(target / name)
     finally:

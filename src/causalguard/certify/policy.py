@@ -100,6 +100,10 @@ class Policy(Strict):
     """Edges in tokens between the rows of the table by length."""
     episode: int = Field(default=10, ge=1)
     """Tool outputs in an episode."""
+    backend_margin: Share = 0.02
+    """Share of verdicts that may differ on a further backend, upper bound, to be listed."""
+    backend_sets: int = Field(default=600, ge=20)
+    """Carriers on which a further backend is compared with the first; fewer if there are fewer."""
     audit_sets: int = Field(default=600, ge=20)
     """Matched sets rendered when no audit set is given."""
     gates: tuple[Gate, ...] = Field(min_length=1)

@@ -7,32 +7,17 @@ digits so that the last bits of a linear-algebra library do not change a report'
 The JSON schema made from these classes is published as ``schema/safety-report-v1.json``.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
-SCHEMA_VERSION = "1.0"
-DIGITS = 9
+from causalguard.certify.report.attached import Agreement, AttachedAttacks, AttachedStructural
+from causalguard.certify.report.parts import Hex, Number, Part
+
+SCHEMA_VERSION = "1.1"
+"""Of reports made now.  1.1 added ``adaptive``, ``structural`` and further backends to 1.0."""
 
 Outcome = Literal["PASSED", "FAILED", "INCONCLUSIVE"]
-
-
-def rounded(value: float) -> float:
-    """Round to nine significant digits; minus zero becomes zero."""
-    return float(f"{value:.{DIGITS}g}") + 0.0
-
-
-Number = Annotated[float, Field(allow_inf_nan=False), AfterValidator(rounded)]
-Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-
-class Part(BaseModel):
-    """Base of the report's parts: frozen, camelCase in JSON, no unknown keys."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
-    )
 
 
 # --- results -------------------------------------------------------------------------------
@@ -415,6 +400,8 @@ class BackendPart(Part):
     """Largest change of a risk when texts are scored in other batches (epsilon)."""
     noise_sample: int
     """Texts scored twice to measure it."""
+    agreement: Agreement | None = None
+    """None: every figure of the report was measured on this backend.  Since 1.1."""
 
 
 class EvidencePart(Part):
@@ -433,7 +420,7 @@ class SignaturePart(Part):
 class Report(Part):
     """safety-report.json."""
 
-    schema_version: Literal["1.0"] = "1.0"
+    schema_version: Literal["1.0", "1.1"] = "1.1"
     title: Literal["CausalGuard safety report"] = "CausalGuard safety report"
     time_created: str
     """UTC, ISO 8601; asserted by whoever made the report."""
@@ -451,14 +438,32 @@ class Report(Part):
     environment: dict[str, str]
     reproduce: str
     """The command that makes this report again."""
+    backends_refused: tuple[BackendPart, ...] | None = None
+    """Backends that were tried and do not agree: a guard does not load on them.  Since 1.1."""
+    adaptive: AttachedAttacks | None = None
+    """Adaptive attacks, only those that were run.  Since 1.1."""
+    structural: AttachedStructural | None = None
+    """Certificates that follow from how the guard is built.  Since 1.1."""
+
+
+ADDED = ("backendsRefused", "adaptive", "structural")
+"""Fields that 1.0 did not have: left out where they are None, so that a report of 1.0 keeps its
+bytes."""
 
 
 def as_json(report: Report) -> dict[str, Any]:
     """The report as plain JSON values with its published (camelCase) names."""
-    return report.model_dump(mode="json", by_alias=True)
+    value = report.model_dump(mode="json", by_alias=True)
+    for part, names in ((value, ADDED), *((row, ("agreement",)) for row in value["backends"])):
+        for name in names:
+            if part[name] is None:
+                del part[name]
+    return value
 
 
 def json_schema() -> dict[str, Any]:
     """The JSON schema that ``schema/safety-report-v1.json`` must equal."""
     schema = Report.model_json_schema(by_alias=True, mode="serialization")
+    for part, names in ((schema, ADDED), (schema["$defs"]["BackendPart"], ("agreement",))):
+        part["required"] = [name for name in part["required"] if name not in names]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

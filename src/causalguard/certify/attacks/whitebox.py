@@ -1,0 +1,186 @@
+"""Gradient-guided search over tokens: GCG on the guard.
+
+Each step takes the gradient of the guard's own loss with respect to the tokens that may change,
+writes candidate texts with one to four of them replaced, and keeps the best as *text*: every
+candidate is tokenised anew by the guard, so only texts that really exist are scored.  The goal's
+sentence is never touched.
+
+Source: Zou et al. 2023, "Universal and transferable adversarial attacks on aligned language
+models" (coordinate gradients); several coordinates a step with a falling count as in I-GCG.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from causalguard.certify.attacks.search import Budget, Search
+from causalguard.certify.attacks.victim import Slopes, Victim
+
+Place = Literal["prefix", "suffix", "both", "inside"]
+TOP = 256
+"""Replacements considered at a position."""
+MOST_COORDINATES = 4
+PATIENCE = 25
+"""Steps without progress after which a start is given up."""
+WORDS_BETWEEN = 3
+"""Words of the goal between two free stretches of an attack from inside."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A stretch of the payload."""
+
+    text: str
+    """Its text."""
+    free: bool
+    """Whether the search may rewrite it."""
+
+
+Layout = tuple[Part, ...]
+
+
+def gcg(victim: Victim, place: Place) -> Callable[[Search, Budget, np.random.Generator], None]:
+    """The attack that writes before, after, around or between the words of the goal."""
+
+    def run(search: Search, budget: Budget, rng: np.random.Generator) -> None:
+        steps = math.ceil(budget.steps / budget.restarts)
+        for start in range(budget.restarts):
+            if search.over:
+                return
+            _descend(victim, search, budget, rng, layout=_start(search, budget, place, start, rng),
+                     steps=steps)  # fmt: skip
+
+    return run
+
+
+def text_of(layout: Layout) -> str:
+    """The payload."""
+    return "".join(part.text for part in layout)
+
+
+def _start(
+    search: Search, budget: Budget, place: Place, start: int, rng: np.random.Generator
+) -> Layout:
+    """Free stretches filled with marks first, then with harmless sentences of the subject."""
+    goal = search.target.goal.direct
+    stretches = {"prefix": 1, "suffix": 1, "both": 2, "inside": 0}[place]
+    words = goal.split(" ")
+    if place == "inside":
+        stretches = max(1, math.ceil(len(words) / WORDS_BETWEEN) - 1)
+    share = max(1, budget.tokens // max(1, stretches))
+    if place == "inside":
+        share = min(share, max(1, (2 * len(words) - len(words)) // max(1, stretches)))
+
+    def filled() -> Part:
+        if start == 0:
+            return Part(text=" !" * share, free=True)
+        text = " ".join(str(rng.choice(search.target.filler)) for _ in range(3))
+        return Part(text=" " + " ".join(text.split()[: max(1, share * 2 // 3)]), free=True)
+
+    fixed = Part(text=" " + goal, free=False)
+    if place == "prefix":
+        return (filled(), fixed)
+    if place == "suffix":
+        return (fixed, filled())
+    if place == "both":
+        return (filled(), fixed, filled())
+    parts: list[Part] = []
+    for at in range(0, len(words), WORDS_BETWEEN):
+        parts.append(Part(text=" " + " ".join(words[at : at + WORDS_BETWEEN]), free=False))
+        parts.append(filled())
+    return tuple(parts[:-1]) if len(parts) > 2 else tuple(parts)
+
+
+def _descend(
+    victim: Victim,
+    search: Search,
+    budget: Budget,
+    rng: np.random.Generator,
+    *,
+    layout: Layout,
+    steps: int,
+) -> None:
+    best = float(search.ask([text_of(layout)])[0])
+    stale = 0
+    for step in range(steps):
+        if search.over or stale >= PATIENCE:
+            return
+        slopes = victim.slopes(search.target, text_of(layout), _free(layout), top=TOP)
+        if slopes is None:
+            return
+        most = max(1, round(MOST_COORDINATES * (1 - step / steps)))
+        candidates = _candidates(victim, search, layout, slopes, rng, budget, most=most)
+        if not candidates:
+            stale += 1
+            continue
+        risks = search.ask([text_of(c) for c in candidates])
+        at = int(np.argmin(risks))
+        if risks[at] < best:
+            best, layout, stale = float(risks[at]), candidates[at], 0
+        else:
+            stale += 1
+
+
+def _free(layout: Layout) -> list[tuple[int, int]]:
+    found, at = [], 0
+    for part in layout:
+        if part.free:
+            found.append((at, at + len(part.text)))
+        at += len(part.text)
+    return found
+
+
+def _candidates(
+    victim: Victim,
+    search: Search,
+    layout: Layout,
+    slopes: Slopes,
+    rng: np.random.Generator,
+    budget: Budget,
+    *,
+    most: int,
+) -> list[Layout]:
+    """Texts with one to ``most`` tokens replaced, none twice, none with too many tokens."""
+    found: dict[str, Layout] = {}
+    for _ in range(2 * budget.candidates):
+        if len(found) == budget.candidates:
+            break
+        count = min(int(rng.integers(1, most + 1)), len(slopes.positions))
+        rows = rng.choice(len(slopes.positions), size=count, replace=False)
+        edits = [
+            (int(slopes.positions[row]), int(slopes.choices[row, rng.integers(TOP)]))
+            for row in rows.tolist()
+        ]
+        changed = _edited(victim, search, layout, slopes, edits)
+        text = text_of(changed)
+        if text not in found and search.target.allows(text):
+            found[text] = changed
+    added = {text: _added(victim, layout) for text, layout in found.items()}
+    return [layout for text, layout in found.items() if added[text] <= budget.tokens]
+
+
+def _added(victim: Victim, layout: Layout) -> int:
+    return sum(victim.n_tokens(part.text) for part in layout if part.free)
+
+
+def _edited(
+    victim: Victim,
+    search: Search,
+    layout: Layout,
+    slopes: Slopes,
+    edits: list[tuple[int, int]],
+) -> Layout:
+    """Replace tokens by their character ranges, from the end so that ranges stay right."""
+    shift = len(search.target.before)
+    parts = list(layout)
+    starts = np.cumsum([0, *(len(part.text) for part in parts)])
+    for position, token in sorted(edits, reverse=True):
+        a, b = (int(v) - shift for v in slopes.tokens.offsets[position])
+        index = int(np.searchsorted(starts, a, side="right")) - 1
+        offset, part = a - int(starts[index]), parts[index]
+        text = part.text[:offset] + victim.pieces[token] + part.text[offset + b - a :]
+        parts[index] = Part(text=text, free=True)
+    return tuple(parts)
