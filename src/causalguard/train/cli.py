@@ -20,6 +20,8 @@ Bare, it trains the packaged CPU-sized configuration on generated matched sets a
   guard-train --config configs/default.yaml --output models/mine
   guard-train --set steps=300 --set lora.r=8      # change single values
   guard-train --config my.yaml --print-config     # resolved, nothing is run
+  guard-train --config my.yaml --plan             # memory, part by part, before anything loads
+  guard-train --config llama2-7b-6gb --plan --memory 6 --set base=random:llama-2-7b
   guard-train --config my.yaml --dry-run          # data checked, two steps, no model written
   guard-train --config my.yaml --output DIR --resume DIR.work/checkpoint-500
 
@@ -54,7 +56,8 @@ def numbered(folder: Path, name: str) -> Path:
 
 def _quiet() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    logging.getLogger("transformers").setLevel(logging.ERROR)
+    for name in ("transformers", "bitsandbytes"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 @click.command(help=TRAIN_HELP, context_settings={"max_content_width": 100})
@@ -71,6 +74,9 @@ def _quiet() -> None:
 )
 @click.option("--print-config", is_flag=True, help="Print the resolved configuration and stop.")
 @click.option("--dry-run", is_flag=True, help="Check the data, take two steps, write nothing.")
+@click.option("--plan", is_flag=True, help="Print the memory that the run needs and stop.")
+@click.option("--memory", type=float, metavar="GIB", help="With --plan: for a GPU of this size.")
+@click.option("--deterministic", is_flag=True, help="Refuse operations that vary between runs.")
 def train_command(
     config: str,
     overrides: tuple[str, ...],
@@ -79,16 +85,26 @@ def train_command(
     device: str | None,
     print_config: bool,
     dry_run: bool,
+    plan: bool,
+    memory: float | None,
+    deterministic: bool,
 ) -> None:
     """See TRAIN_HELP."""
     from causalguard.train.config import load_config
 
+    if deterministic:
+        overrides = (*overrides, "deterministic=true")
     resolved = load_config(packaged_config(config), overrides)
     if print_config:
         click.echo(resolved.to_yaml(), nl=False)
         return
     _quiet()
     run = _import_run()
+    if plan:
+        from causalguard.train.plan import plan_text
+
+        click.echo(plan_text(resolved, device=device, memory_gib=memory))
+        return
     target = output or numbered(Path("runs"), resolved.name)
     if dry_run:
         click.echo(run.dry_run(resolved, device=device, say=_say))

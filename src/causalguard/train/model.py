@@ -1,7 +1,8 @@
 """The model that is trained: a truncated backbone with LoRA, and heads in float32."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -22,7 +23,7 @@ from causalguard.guard.head import RiskHead
 from causalguard.train.config import ExitConfig, LoraConfig
 from causalguard.train.kernels import compile_layers, mask_for
 from causalguard.train.quantise import to_nf4
-from causalguard.train.shapes import draw, empty_backbone, fill, is_random
+from causalguard.train.shapes import draw_linear, empty_backbone, fill, is_random
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,11 +142,38 @@ def build_model(
         MissingError: peft, or bitsandbytes for NF4, is not installed.
     """
     how = build or Build()
-    backbone, digest = _backbone(base, exits[-1].layer, how)
+    load = empty_backbone if is_random(base.name) else load_backbone
+    backbone, digest = load(base, exits[-1].layer, how.dtype)
+    if how.attention is not None:
+        cast("Any", backbone).set_attn_implementation(how.attention)
+
+    def place(whole: nn.Module) -> None:
+        """Quantise, and write the weights of a base that has none."""
+        if how.nf4 and is_random(base.name):
+            drawn = partial(draw_linear, device=how.device)
+            to_nf4(whole, how.device, dtype=how.dtype, weight=drawn)
+        elif how.nf4:
+            to_nf4(whole, how.device, dtype=how.dtype)
+        if is_random(base.name):
+            fill(whole, how.device)
+
+    return assemble(backbone, digest, exits, lora, how, place=place)
+
+
+def assemble(
+    backbone: nn.Module,
+    digest: str,
+    exits: tuple[ExitConfig, ...],
+    lora: LoraConfig,
+    how: Build,
+    *,
+    place: Callable[[nn.Module], None],
+) -> TrainedModel:
+    """Adapter and heads on frozen layers; ``place`` quantises, once the shapes are read."""
+    backbone.requires_grad_(False)
     targets = tuple(target_modules(backbone)) if lora.targets == "auto" else lora.targets
-    # Before quantisation, which hides the shapes of the weights.
     shapes = expected_adapter_shapes(backbone, targets, lora.r)
-    _place(backbone, base, how)
+    place(backbone)
     add_lora(backbone, lora, targets)
     hidden = int(backbone.config.hidden_size)  # type: ignore[union-attr,arg-type]
     heads = {e.layer: RiskHead(hidden, middle=e.middle, width=e.width) for e in exits}
@@ -155,26 +183,6 @@ def build_model(
         compile_layers(backbone, how.device)
     adapter = Adapter(config=lora, targets=targets, shapes=shapes)
     return TrainedModel(Encoder(backbone, heads), adapter, digest, bf16_heads=how.bf16_heads)
-
-
-def _backbone(base: BaseFiles, depth: int, how: Build) -> tuple[nn.Module, str]:
-    """The frozen layers, not quantised yet, and the digest of what was read."""
-    load = empty_backbone if is_random(base.name) else load_backbone
-    backbone, digest = load(base, depth, how.dtype)
-    backbone.requires_grad_(False)
-    if how.attention is not None:
-        cast("Any", backbone).set_attn_implementation(how.attention)
-    return backbone, digest
-
-
-def _place(backbone: nn.Module, base: BaseFiles, how: Build) -> None:
-    """Quantise, and write the weights of a base that has none."""
-    if how.nf4 and is_random(base.name):
-        to_nf4(backbone, how.device, dtype=how.dtype, weight=lambda m: draw(m.weight, how.device))
-    elif how.nf4:
-        to_nf4(backbone, how.device, dtype=how.dtype)
-    if is_random(base.name):
-        fill(backbone, how.device)
 
 
 def _recompute(backbone: Any) -> None:

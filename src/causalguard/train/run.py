@@ -233,20 +233,37 @@ def train(
         OutputExistsError: the output exists.
         TrainingError: the run went wrong; the message says what was kept.
     """
-    from causalguard.train.export import export, guard_info, merged_scorer
+    from causalguard.train.recover import within_memory
 
     refuse_existing(output)
     refuse_random(config)
-    prepared = prepared or prepare(config, say=say)
-    trainer = make_trainer(config, prepared, work_directory(output), device=device)
-    say(f"training on {trainer.args.device}: {config.steps} steps of about {config.batch} windows")
-    if config.heads_first is not None and resume is None:
-        train_heads(config, prepared, trainer.model, say=say)
-    if config.steps:
-        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    data = prepared or prepare(config, say=say)
+    work = work_directory(output)
+
+    def attempt(tried: TrainConfig, checkpoint: Path | None) -> "GuardTrainer":
+        trainer = make_trainer(tried, data, work, device=device, say=say)
+        say(
+            f"training on {trainer.args.device}: {tried.steps} steps of about {tried.batch} windows"
+        )
+        if tried.heads_first is not None and checkpoint is None:
+            train_heads(tried, data, trainer.model, say=say)
+        if tried.steps:
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        return trainer
+
+    trainer, used = within_memory(attempt, config, work, resume=resume, say=say)
     figures = trainer.evaluate()
-    if not trainer.is_world_process_zero():
-        return figures
+    if trainer.is_world_process_zero():
+        write(trainer, used, data, output, say=say)
+    return figures
+
+
+def write(
+    trainer: "GuardTrainer", config: TrainConfig, prepared: Prepared, output: Path, *, say: Say
+) -> None:
+    """Choose the threshold of a trained model, write MODEL_DIR and read it back."""
+    from causalguard.train.export import export, guard_info, merged_scorer
+
     model: TrainedModel = trainer.model
     scorer = merged_scorer(
         model, prepared.base, prepared.template, config, scoring_device(config, trainer)
@@ -264,7 +281,6 @@ def train(
     )
     gap = export(output, model, config, info, scorer=scorer, probes=prepared.probes)
     say(f"wrote {output}; read back, its risks agree within {gap:.1g}")
-    return figures
 
 
 def scoring_device(config: TrainConfig, trainer: "GuardTrainer") -> str:
@@ -298,24 +314,27 @@ DRY_STEPS = 2
 def dry_run(config: TrainConfig, *, device: str | None = None, say: Say = log.info) -> str:
     """Prepare the data, take two steps, write nothing.
 
-    Returns: a few lines: throughput and peak memory.
+    Returns: a few lines: throughput, and peak memory by part, predicted and measured.
     """
     import tempfile
     import time
+
+    from causalguard.train.measure import Measure
+    from causalguard.train.plan import table
 
     prepared = prepare(config, say=say)
     short = config.model_copy(
         update={"steps": DRY_STEPS, "watch": config.watch.model_copy(update={"every": 0})}
     )
     with tempfile.TemporaryDirectory() as scratch:
-        trainer = make_trainer(short, prepared, Path(scratch), device=device)
+        trainer = make_trainer(short, prepared, Path(scratch), device=device, say=say)
+        measure = Measure(trainer)
         begin = time.monotonic()
-        trainer.train()
+        with measure:
+            trainer.train()
         seconds = (time.monotonic() - begin) / DRY_STEPS
     rows = config.batch * config.accumulation
     lines = [f"{seconds:.2f} s a step ({rows / seconds:.1f} windows/s), first step included"]
     lines.append(f"{config.steps} steps: about {config.steps * seconds / 60:.1f} minutes at most")
-    if trainer.args.device.type == "cuda":
-        peak = torch.cuda.max_memory_allocated() / 2**30
-        lines.append(f"peak GPU memory {peak:.2f} GiB")
+    lines += table(measure.predicted(short, prepared.base), measure.parts())
     return "\n".join(lines)

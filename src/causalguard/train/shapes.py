@@ -122,6 +122,11 @@ def draw(like: torch.Tensor, device: torch.device) -> torch.Tensor:
     return torch.empty(like.shape, dtype=like.dtype, device=device).normal_(std=STD)
 
 
+def draw_linear(linear: nn.Linear, *, device: torch.device) -> torch.Tensor:
+    """Random weights for a linear map."""
+    return draw(linear.weight, device)
+
+
 def fill(backbone: nn.Module, device: torch.device) -> None:
     """Write the weights of an empty backbone on a device: norms 1, the rest random; in place."""
     for module in backbone.modules():
