@@ -32,11 +32,11 @@ def test_three_hundred_hostile_texts_neither_crash_nor_pass_unread(
     assert 50 < checker.flagged < 295
 
 
-def test_a_million_characters_are_closed_without_a_forward_pass_per_window(
+def test_a_hundred_thousand_characters_of_one_kind_are_flagged_as_not_read(
     checker: hostile.Checker,
 ) -> None:
     for character in "a\u200b\U0001d41a[":
-        checker.check(character * 1_000_000)
+        checker.check(character * 100_000)
     assert checker.faults == []
     assert checker.flagged == 4
 

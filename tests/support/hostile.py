@@ -274,19 +274,23 @@ class Checker:
             or verdict.risk < self.guard.threshold,
             "coverage is below 1 where something was not read": verdict.coverage < 1 or not unread,
             "spans are in order and inside the text": ends == sorted(ends),
-            "every character has a token": self.covered(text, tokens.offsets),
+            "letters and digits have tokens": self.covered(text, tokens.offsets),
         }
         self.faults += [law for law, holds in laws.items() if not holds]
         return verdict
 
     @staticmethod
     def covered(text: str, offsets: np.ndarray[Any, Any]) -> bool:
-        """All but control characters, which some vocabularies cannot write, belong to a token."""
+        """Letters and digits all belong to a token.
+
+        A vocabulary may lack a few control characters, and the tokenizer then counts the rest of
+        a run of punctuation from too far left.
+        """
         edges = np.zeros(len(text) + 1, dtype=np.int64)
         np.add.at(edges, offsets[:, 0], 1)
         np.add.at(edges, offsets[:, 1], -1)
         bare = np.flatnonzero(np.cumsum(edges)[:-1] <= 0)
-        return all(text[i] < " " for i in bare)
+        return not any(text[i].isalnum() for i in bare)
 
     def chat(
         self, text: str, content: str | list[Any], inner: Witness, model: CausalGuardLLM

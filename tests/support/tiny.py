@@ -22,6 +22,7 @@ from causalguard.guard.template import TemplateSpec, load_tokenizer, tokenizer_d
 
 LAYERS = 3
 HIDDEN = 32
+WINDOWS = WindowInfo(tokens=16, stride=12, max_tokens=512)
 TARGETS = ["q_proj", "v_proj", "down_proj"]
 
 
@@ -69,7 +70,7 @@ def tiny_model_dir(
     *,
     layers: int = 2,
     threshold: float = 0.5,
-    max_tokens: int = 512,
+    windows: WindowInfo = WINDOWS,
 ) -> Path:
     """Write a MODEL_DIR with a random adapter and head over ``base``."""
     generator = torch.Generator().manual_seed(1)
@@ -97,7 +98,7 @@ def tiny_model_dir(
             tokenizer_sha256=tokenizer_digest(tokenizer),
         ),
         template=template,
-        windows=WindowInfo(tokens=16, stride=12, max_tokens=max_tokens),
+        windows=windows,
         exits=(ExitInfo(layer=layers, middle=16, width=8),),
         threshold=ThresholdInfo(value=threshold, rule="test", benign_clusters=0, false_positives=0),
     )
