@@ -17,7 +17,13 @@ from causalguard.evaluate.agentdojo import Folder, Settings
 from causalguard.evaluate.agentdojo_page import Replay, Step
 from causalguard.evaluate.agentdojo_plan import Planned, Rows, write_rows
 from causalguard.evaluate.agentdojo_results import Result, rulings_of
-from causalguard.evaluate.agentdojo_scores import ScoreBook, read_verdicts, score_rows, to_score
+from causalguard.evaluate.agentdojo_scores import (
+    ScoreBook,
+    read_verdicts,
+    score_rows,
+    to_score,
+    unlogged,
+)
 from causalguard.evaluate.agentdojo_suites import VERSION, VICTIM
 from causalguard.evaluate.agentdojo_text import places
 from causalguard.guard.enforce import Enforcer
@@ -103,7 +109,8 @@ def agentdojo(
     chosen: Action = "sanitise" if action == "sanitise" else "withhold"
     if llm:
         guard = load_guard(**loading)
-        made = agentdojo_llm.run(settings, Enforcer(guard, Policy(action=chosen)), llm, llm_url)
+        with unlogged():
+            made = agentdojo_llm.run(settings, Enforcer(guard, Policy(action=chosen)), llm, llm_url)
         facts = run_facts(settings, chosen) | guard_facts(guard) | {"agent": llm}
         click.echo(agentdojo_page.write(output, made, facts, [], scripted=False))
         return
@@ -133,14 +140,15 @@ def finish(
     replays: int,
 ) -> None:
     """Write results and report, and print the summary."""
-    results = runs.write_results(settings, pairs, enforcer, facts)
-    shown = {result.case: result for result in agentdojo_page.choose(results, replays)}
-    made = [
-        replay(item, folder, enforcer, shown[item.case])
-        for folder in runs.read_folders(settings, pairs)
-        for item in folder.planned
-        if item.case in shown
-    ]
+    with unlogged():
+        results = runs.write_results(settings, pairs, enforcer, facts)
+        shown = {result.case: result for result in agentdojo_page.choose(results, replays)}
+        made = [
+            replay(item, folder, enforcer, shown[item.case])
+            for folder in runs.read_folders(settings, pairs)
+            for item in folder.planned
+            if item.case in shown
+        ]
     made.sort(key=lambda r: list(shown).index(r.result.case))
     click.echo(agentdojo_page.write(settings.output, results, facts, made, scripted=True))
 

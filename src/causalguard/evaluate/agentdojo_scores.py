@@ -1,7 +1,9 @@
 """Verdicts on the distinct tool outputs of a plan: scored here, or read from guard-scan's file."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,18 @@ PART = 512
 """Rows per file of scores: what a stopped run loses at most."""
 PATIENCE_S = 3600.0
 """Seconds that a look-up may take, > 0: never the reason to withhold."""
+
+
+@contextmanager
+def unlogged() -> Iterator[None]:
+    """Look-ups by the thousand are no decisions of a running agent: they stay out of its log."""
+    logger = logging.getLogger("causalguard.decisions")
+    before = logger.disabled
+    logger.disabled = True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 class ScoreBook:

@@ -1,0 +1,90 @@
+"""guard-eval agentdojo with a model as the agent."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from causalguard.errors import InputError
+from causalguard.evaluate import agentdojo_llm
+from causalguard.evaluate.agentdojo import Settings
+from causalguard.evaluate.agentdojo_results import Result
+from causalguard.guard.enforce import Enforcer
+from support.agentdojo_fakes import FakeGuard, keep_all, oracle
+
+GULLIBLE = "support.agentdojo_fakes:gullible"
+
+
+def run(tmp_path: Path, guard: FakeGuard) -> list[Result]:
+    settings = Settings(output=tmp_path, suites=("banking",), attacks=("direct",), limit=1)
+    return agentdojo_llm.run(settings, Enforcer(guard), GULLIBLE, None)
+
+
+def test_a_chat_model_is_held_without_and_with_the_guard(tmp_path: Path) -> None:
+    plain, attacked = run(tmp_path, oracle("TODO.*"))
+    assert (plain.utility, plain.utility_guarded, plain.flagged) == (True, True, ())
+    assert (attacked.placed, attacked.reached) == (True, False)
+    assert (attacked.success, attacked.success_guarded) == (True, False)
+    assert attacked.lost == (0,)
+
+
+def test_every_conversation_is_kept_and_none_is_held_twice(tmp_path: Path) -> None:
+    guard = keep_all()
+    first = run(tmp_path, guard)
+    (path,) = (tmp_path / "runs" / "banking" / "direct").glob("*.json")
+    kept = json.loads(path.read_text())
+    assert {m["role"] for m in kept["guarded"]["messages"]} >= {"system", "user", "tool"}
+    count = len(guard.scanned)
+    assert run(tmp_path, guard) == first
+    assert len(guard.scanned) == count
+    with pytest.raises(InputError, match="another model or guard"):
+        run(tmp_path, oracle("x"))
+
+
+def test_what_is_no_chat_model_is_refused() -> None:
+    with pytest.raises(InputError, match="chat model"):
+        agentdojo_llm.load_llm("json:decoder", None)
+    with pytest.raises(InputError, match="--llm nobody"):
+        agentdojo_llm.load_llm("nobody", None)
+
+
+class Endpoint(BaseHTTPRequestHandler):
+    """Answers every chat completion with the same words."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        message = {"role": "assistant", "content": "The total is 98.70."}
+        choice = {"index": 0, "finish_reason": "stop", "message": message}
+        body = {"id": "1", "object": "chat.completion", "created": 1, "model": "m"}
+        raw = json.dumps({**body, "choices": [choice]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+@pytest.fixture
+def endpoint() -> Iterator[str]:
+    server = HTTPServer(("127.0.0.1", 0), Endpoint)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/v1"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_an_openai_compatible_endpoint_is_an_agent_too(tmp_path: Path, endpoint: str) -> None:
+    settings = Settings(output=tmp_path, suites=("banking",), attacks=("direct",), limit=1)
+    plain, attacked = agentdojo_llm.run(settings, Enforcer(keep_all()), "some-model", endpoint)
+    assert not plain.utility
+    assert (attacked.placed, attacked.success) == (False, False)
+    kept = json.loads(next((tmp_path / "runs").glob("banking/none/*.json")).read_text())
+    assert kept["guarded"]["messages"][-1]["text"] == "The total is 98.70."
