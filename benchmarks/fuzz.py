@@ -2,6 +2,7 @@
 
     python benchmarks/fuzz.py                  # 10,000 texts
     python benchmarks/fuzz.py --first 4321 --count 1
+    python benchmarks/fuzz.py --state FILE --seconds 240       # in parts: again until it is done
 
 Through the guard, the wrapped chat model and sanitising, with the real tokenizer and a model of
 random weights, whose threshold flags about half.  A text is made from the seed and its number
@@ -10,17 +11,16 @@ alone, so a fault repeats.  Writes benchmarks/results/fuzz.md.
 
 import argparse
 import faulthandler
+import json
 import logging
 import math
 import os
 import platform
-import shlex
 import sys
 import tempfile
 import time
 import traceback
-from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -124,7 +124,9 @@ def table(rows: dict[str, Row]) -> str:
     return "\n".join([*lines, "", "## Found", "", *(found or ["Nothing."])]) + "\n"
 
 
-def report(rows: dict[str, Row], options: argparse.Namespace, checker: hostile.Checker) -> str:
+def report(
+    rows: dict[str, Row], options: argparse.Namespace, checker: hostile.Checker, cpu: float
+) -> str:
     """The page."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
@@ -132,10 +134,10 @@ def report(rows: dict[str, Row], options: argparse.Namespace, checker: hostile.C
     last = options.first + options.count - 1
     head = f"""# Hostile texts: no crash, no hang, no open failure
 
-Command: `python {shlex.join([os.path.relpath(sys.argv[0]), *sys.argv[1:]])}`
+Command: `python benchmarks/fuzz.py --count {options.count} --seed {options.seed}`
 Date: {datetime.now(UTC):%Y-%m-%d %H:%M} UTC
 Hardware: {names[0] if names else platform.machine()}, {os.cpu_count()} cores, one thread, \
-{time.process_time():.0f} CPU s
+{cpu:.0f} CPU s
 Versions: python {platform.python_version()}, torch {torch.__version__}, transformers \
 {transformers.__version__}
 Seed: numpy default_rng([{options.seed}, number]), texts {options.first} to {last}; time limit \
@@ -154,24 +156,42 @@ LangChain itself refused {checker.refused} chats.
     return head.replace("\nVers", "  \nVers").replace("\nSeed", "  \nSeed") + table(rows)
 
 
+def restore(path: Path | None, checker: hostile.Checker) -> tuple[dict[str, Row], int, float]:
+    """Rows, number of the next text and CPU seconds of an earlier part."""
+    if path is None or not path.exists():
+        return {}, 0, 0.0
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    checker.refused = kept["refused"]
+    return {k: Row(**row) for k, row in kept["rows"].items()}, kept["done"], kept["cpu"]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--limit", type=float, default=60.0, help="CPU seconds a text")
+    parser.add_argument("--state", type=Path, help="file to go on from, and to keep a part in")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="length of a part")
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
-    rows: dict[str, Row] = defaultdict(Row)
+    started = time.monotonic()
     with tempfile.TemporaryDirectory() as directory:
         checker = hostile.Checker(build(Path(directory), options.seed))
-        step = max(1, math.ceil(options.count / 20))
-        for number in range(options.first, options.first + options.count):
-            kind, row = attack(checker, number, options.seed, options.limit)
-            add(rows[kind], row)
-            if (number - options.first) % step == 0:
-                print(f"{number}: {time.process_time():.0f} CPU s", file=sys.stderr)
-    page = report(rows, options, checker)
+        rows, done, before = restore(options.state, checker)
+        while done < options.count and time.monotonic() - started < options.seconds:
+            kind, row = attack(checker, options.first + done, options.seed, options.limit)
+            add(rows.setdefault(kind, Row()), row)
+            done += 1
+    cpu = before + time.process_time()
+    if options.state is not None:
+        kept = {"done": done, "cpu": cpu, "refused": checker.refused}
+        kept["rows"] = {k: asdict(row) for k, row in rows.items()}
+        options.state.write_text(json.dumps(kept), encoding="utf-8")
+    if done < options.count:
+        print(f"{done} texts, {cpu:.0f} CPU s; the same command goes on", file=sys.stderr)
+        return 3
+    page = report(rows, options, checker, cpu)
     print(page)
     if options.count >= 10_000:
         (RESULTS / "fuzz.md").write_text(page, encoding="utf-8")
