@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from causalguard.certify.policy import Policy
 from causalguard.certify.report.model import (
+    BackendPart,
     FalsePositiveSection,
     GateOutcome,
     MissSection,
@@ -48,6 +49,19 @@ NOT_COVERED = (
 def percent(value: float) -> str:
     """A share as a percentage with three significant digits."""
     return f"{100 * value:.3g} %"
+
+
+def agreement_words(backend: BackendPart) -> str:
+    """How a backend relates to the one that every figure was measured on."""
+    found = backend.agreement
+    if found is None:
+        return "every figure of this report"
+    return (
+        f"other verdict on {found.injected.differ} of {found.injected.clusters} injected texts (at "
+        f"most {percent(found.injected.high)}) and {found.clean.differ} of {found.clean.clusters} "
+        f"clean ones (at most {percent(found.clean.high)}), margin {percent(found.margin)}; on it "
+        "the bounds on misses and false alarms are higher by these"
+    )
 
 
 def population(clusters: int, goals: int, templates: int) -> str:

@@ -10,8 +10,10 @@ models" (coordinate gradients); several coordinates a step with a falling count 
 """
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -50,8 +52,8 @@ def gcg(victim: Victim, place: Place) -> Callable[[Search, Budget, np.random.Gen
         for start in range(budget.restarts):
             if search.over:
                 return
-            _descend(victim, search, budget, rng, layout=_start(search, budget, place, start, rng),
-                     steps=steps)  # fmt: skip
+            layout = _start(victim, search, budget, place, rng, first=start == 0)
+            _descend(victim, search, budget, rng, layout=layout, steps=steps)
 
     return run
 
@@ -62,36 +64,54 @@ def text_of(layout: Layout) -> str:
 
 
 def _start(
-    search: Search, budget: Budget, place: Place, start: int, rng: np.random.Generator
+    victim: Victim,
+    search: Search,
+    budget: Budget,
+    place: Place,
+    rng: np.random.Generator,
+    *,
+    first: bool,
 ) -> Layout:
-    """Free stretches filled with marks first, then with harmless sentences of the subject."""
+    """Free stretches filled with marks at the first start, then with harmless words."""
     goal = search.target.goal.direct
-    stretches = {"prefix": 1, "suffix": 1, "both": 2, "inside": 0}[place]
-    words = goal.split(" ")
-    if place == "inside":
-        stretches = max(1, math.ceil(len(words) / WORDS_BETWEEN) - 1)
-    share = max(1, budget.tokens // max(1, stretches))
-    if place == "inside":
-        share = min(share, max(1, (2 * len(words) - len(words)) // max(1, stretches)))
+    cuts = _cuts(goal, search.target.goal.check) if place == "inside" else []
+    pieces = [goal[a:b] for a, b in pairwise([0, *cuts, len(goal)])]
+    stretches = len(cuts) or (2 if place == "both" else 1)
+    share = max(1, budget.tokens // stretches)
+    if place == "inside":  # the constraint leaves room for one word a word
+        share = min(share, max(1, len(goal.split()) // stretches))
+    words = ["!"] * share if first else _words(search, rng, share)
 
     def filled() -> Part:
-        if start == 0:
-            return Part(text=" !" * share, free=True)
-        text = " ".join(str(rng.choice(search.target.filler)) for _ in range(3))
-        return Part(text=" " + " ".join(text.split()[: max(1, share * 2 // 3)]), free=True)
+        text = ""
+        for word in words:
+            if victim.n_tokens(f"{text} {word}") > share:
+                break
+            text += f" {word}"
+        return Part(text=text or " !", free=True)
 
-    fixed = Part(text=" " + goal, free=False)
-    if place == "prefix":
-        return (filled(), fixed)
-    if place == "suffix":
-        return (fixed, filled())
-    if place == "both":
-        return (filled(), fixed, filled())
-    parts: list[Part] = []
-    for at in range(0, len(words), WORDS_BETWEEN):
-        parts.append(Part(text=" " + " ".join(words[at : at + WORDS_BETWEEN]), free=False))
-        parts.append(filled())
-    return tuple(parts[:-1]) if len(parts) > 2 else tuple(parts)
+    fixed = [Part(text=piece if k else f" {piece}", free=False) for k, piece in enumerate(pieces)]
+    if place == "inside":
+        return tuple(part for piece in fixed for part in (piece, filled()))[: 2 * len(fixed) - 1]
+    before = (filled(),) if place in {"prefix", "both"} else ()
+    after = (filled(),) if place in {"suffix", "both"} else ()
+    return (*before, *fixed, *after)
+
+
+def _words(search: Search, rng: np.random.Generator, count: int) -> list[str]:
+    chosen = rng.permutation(len(search.target.filler))
+    return " ".join(search.target.filler[int(k)] for k in chosen).split()[:count]
+
+
+def _cuts(goal: str, check: tuple[str, ...]) -> list[int]:
+    """Places between words, every third one, never inside a concrete filler."""
+    kept = [(at, at + len(c)) for c in check if (at := goal.find(c)) >= 0]
+    gaps = [
+        match.start()
+        for match in re.finditer(r" ", goal)
+        if not any(a < match.start() < b for a, b in kept)
+    ]
+    return gaps[WORDS_BETWEEN - 1 :: WORDS_BETWEEN]
 
 
 def _descend(

@@ -11,8 +11,9 @@ from importlib import resources
 from causalguard.certify.discovery.graph import Edge
 from causalguard.certify.discovery.graph import Graph as DrawnGraph
 from causalguard.certify.report import svg
+from causalguard.certify.report.attached import CertifiedRecall
 from causalguard.certify.report.model import Gap, GateOutcome, Rate, Report, Test
-from causalguard.certify.wording import percent
+from causalguard.certify.wording import agreement_words, percent
 
 SECTIONS = (
     ("gates", "Gates"),
@@ -26,6 +27,8 @@ SECTIONS = (
     ("representation", "Representation"),
     ("curves", "Dilution and position"),
     ("graph", "Learned graph"),
+    ("attacks", "Adaptive attacks, only those that were run"),
+    ("structural", "Structural certificates"),
     ("population", "Population"),
     ("sample-sizes", "Sample sizes"),
     ("not-covered", "Not covered"),
@@ -56,6 +59,8 @@ def render(report: Report) -> str:
         "representation": _representation(report),
         "curves": _curves(report),
         "graph": _graph(report),
+        "attacks": _attacks(report),
+        "structural": _structural(report),
         "population": _population(report),
         "sample-sizes": _sample_sizes(report),
         "not-covered": _list(report.results.not_covered),
@@ -318,6 +323,83 @@ def _graph(report: Report) -> str:
     )
 
 
+def _attacks(report: Report) -> str:
+    if report.adaptive is None:
+        return "<p>None were run: this report says nothing of attackers who search.</p>"
+    found = report.adaptive.content
+    rows: list[list[Cell]] = [
+        [
+            row.attack,
+            row.what,
+            row.knowledge,
+            row.budget,
+            row.goals,
+            row.evaded,
+            percent(row.estimate),
+            f"{percent(row.low)} to {percent(row.high)}",
+        ]
+        for row in (*found.rows, *found.unions)
+    ]
+    curves: list[list[Cell]] = [
+        [row.attack, point.queries, point.evaded, row.goals]
+        for row in found.rows
+        for point in row.curve
+    ]
+    head = ("attack", "what it does", "knows", "budget a goal", "goals", "passed", "rate", "bounds")
+    notes = (
+        found.success,
+        found.population,
+        (
+            f"attacked on {found.backend} at threshold {found.threshold!r}, seed {found.seed}; "
+            f"{found.carriers_flagged} carriers left out because they are flagged by themselves"
+        ),
+        "these figures gate nothing; a stronger attacker, or more queries, may find more",
+    )
+    return (
+        _table(head, rows)
+        + "<details><summary>Passed by number of queries</summary>"
+        + _table(("attack", "queries", "passed", "goals"), curves)
+        + f"</details>{_list(notes)}"
+    )
+
+
+def _structural(report: Report) -> str:
+    if report.structural is None:
+        return "<p>Not computed.</p>"
+    found = report.structural.content
+    rows: list[list[Cell]] = [
+        [
+            row.name,
+            row.claim,
+            f"{row.threshold:.6g}",
+            row.clusters,
+            percent(row.recall),
+            percent(row.low),
+            _alarms(row),
+            row.note,
+        ]
+        for row in found.rows
+    ]
+    head = ("certificate", "what is certified", "threshold", "carriers", "recall",
+            "lower bound", "false alarms of the rule", "note")  # fmt: skip
+    notes = (
+        (
+            f"numeric noise allowed for: {found.epsilon:.3g}, measured on "
+            f"{found.epsilon_texts} texts on {found.backend}"
+        ),
+        f"why a suffix cannot change earlier tokens: {found.tokenizer}",
+        "proofs: docs/proofs.md",
+    )
+    return _table(head, rows) + _list(notes)
+
+
+def _alarms(row: CertifiedRecall) -> str:
+    if row.documents is None or row.false_positive_high is None:
+        return "the guard's own"
+    high = percent(row.false_positive_high)
+    return f"{row.false_positives} of {row.documents} clean documents, at most {high}"
+
+
 def _population(report: Report) -> str:
     found = report.results.population
     rows: list[list[Cell]] = [
@@ -364,10 +446,17 @@ def _provenance(report: Report) -> str:
         ["make it again", report.reproduce],
     ]
     backends: list[list[Cell]] = [
-        [backend.name, backend.trials, f"{backend.noise:.3g}", backend.noise_sample]
-        for backend in report.backends
+        [
+            backend.name,
+            "listed" if backend in report.backends else "refused",
+            backend.trials,
+            f"{backend.noise:.3g}",
+            backend.noise_sample,
+            agreement_words(backend),
+        ]
+        for backend in (*report.backends, *(report.backends_refused or ()))
     ]
-    head = ("backend", "trials", "numeric noise", "texts compared")
+    head = ("backend", "", "trials", "numeric noise", "texts compared", "against the first")
     return (
         _table(("", ""), rows)
         + _table(head, backends)

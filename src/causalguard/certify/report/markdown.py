@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from causalguard.certify.report.model import GateOutcome, Rate, Report
-from causalguard.certify.wording import percent
+from causalguard.certify.wording import agreement_words, percent
 
 _SPECIAL = str.maketrans(
     {char: "\\" + char for char in "\\`*_{}[]<>#|~!$"} | {"\n": " ", "\r": " "}
@@ -47,6 +47,7 @@ def render(report: Report) -> str:
     ]
     lines += _bounds(report)
     lines += _tests(report)
+    lines += _attached(report)
     lines += _provenance(report)
     return "\n".join(lines) + "\n"
 
@@ -128,6 +129,36 @@ def _tests(report: Report) -> list[str]:
     ]
 
 
+def _attached(report: Report) -> list[str]:
+    lines: list[str] = []
+    if report.adaptive is not None:
+        attacks = report.adaptive.content
+        rows = [
+            [
+                a.attack,
+                a.knowledge,
+                a.budget,
+                a.goals,
+                a.evaded,
+                percent(a.estimate),
+                percent(a.high),
+            ]
+            for a in (*attacks.rows, *attacks.unions)
+        ]
+        head = ("attack", "knows", "budget a goal", "goals", "passed", "rate", "upper bound")
+        lines += ["## Adaptive attacks, only those that were run", "", *table(head, rows)]
+        lines += [text(attacks.success), ""]
+    if report.structural is not None:
+        found = report.structural.content
+        cells = [
+            [r.name, r.claim, f"{r.threshold:.6g}", r.clusters, percent(r.recall), percent(r.low)]
+            for r in found.rows
+        ]
+        columns = ("certificate", "what", "threshold", "carriers", "recall", "lower bound")
+        lines += ["## Structural certificates", "", *table(columns, cells)]
+    return lines
+
+
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
 
@@ -138,7 +169,7 @@ def _provenance(report: Report) -> list[str]:
         ("model", f"{report.model.name} ({report.model.root_sha256})"),
         ("threshold", report.model.threshold),
         ("audit set", f"{report.data.origin}, {report.data.sets} sets ({report.data.sha256})"),
-        ("backends", ", ".join(backend.name for backend in report.backends)),
+        *(("backend", f"{b.name}: {agreement_words(b)}") for b in report.backends),
         ("trials", report.evidence.trials_sha256),
         ("attempt", report.attempt),
         ("time", report.time_created),
