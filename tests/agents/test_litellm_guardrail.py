@@ -81,8 +81,8 @@ async def test_a_later_request_of_the_user_does_not_authorise_an_earlier_output(
         body(tool("first"), {"role": "user", "content": "later"}, tool("second")), guard=guard
     )
     tasks = {output.text: output.task for output in guard.outputs}
-    assert "later" not in tasks["first"]
-    assert "later" in tasks["second"]
+    assert tasks["first"] == CHAT[1]["content"]
+    assert tasks["second"] == CHAT[1]["content"] + "\nlater"
 
 
 @pytest.mark.parametrize("role", ["tool", "function", "ipython", "", "Tool"])

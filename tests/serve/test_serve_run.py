@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from causalguard.errors import ConfigError, InputError
+from causalguard.errors import ConfigError, InputError, UnsignedError
 from causalguard.guard.report_log import read_log
 from causalguard.records import ToolOutput
 from causalguard.serve import run
@@ -117,15 +117,20 @@ def test_the_command_serves_a_certified_model_and_ends_on_sigterm(
     assert "SECRET" not in log.read_text()
 
 
+@pytest.fixture
+def own_logging() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.mark.usefixtures("own_logging")
 def test_an_uncertified_model_is_refused_before_anything_is_served(tiny_model: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "causalguard.serve.cli", "--model", str(tiny_model), "--port", "0"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert "no key was given" in done.stderr
+    done = CliRunner().invoke(command, ["--model", str(tiny_model), "--port", "0"])
+    assert isinstance(done.exception, UnsignedError)
+    assert "http://" not in done.output
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "10.0.0.7", "::"])

@@ -27,10 +27,11 @@ def client(
     token: str | None = None,
     policy: Policy | None = None,
     host: str = "127.0.0.1",
+    anonymous: bool = False,
     **limits: Any,
 ) -> httpx.AsyncClient:
     service = Service(guard, policy, Limits(**limits))
-    app = create_app(service, facts={"certified": False}, token=token)
+    app = create_app(service, facts={"certified": False}, token=token, anonymous=anonymous)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=f"http://{host}")
 
 
@@ -226,8 +227,10 @@ async def test_every_route_but_health_asks_for_the_token(
 
 async def test_without_a_token_another_hosts_name_is_refused() -> None:
     response = await scan(WordGuard(), {"text": "a"}, host="rebound.example")
+    behind_a_proxy = await scan(WordGuard(), {"text": "a"}, host="guard.example", anonymous=True)
     assert response.status_code == 400
     assert (await scan(WordGuard(), {"text": "a"}, host="localhost")).status_code == 200
+    assert behind_a_proxy.status_code == 200
 
 
 async def test_unknown_routes_and_methods_block_too() -> None:

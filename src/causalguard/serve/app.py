@@ -62,7 +62,11 @@ Work = Callable[[Any], Awaitable[Response | Refusal]]
 
 
 def create_app(
-    service: Service, *, facts: Mapping[str, Any], token: str | None = None
+    service: Service,
+    *,
+    facts: Mapping[str, Any],
+    token: str | None = None,
+    anonymous: bool = False,
 ) -> Starlette:
     """Make the ASGI application.
 
@@ -71,6 +75,7 @@ def create_app(
         facts: what ``GET /certificate`` answers.
         token: what every request but ``GET /health`` must carry; None asks for none and then
             takes only requests addressed to the local machine.
+        anonymous: without a token, take requests addressed to any name: a proxy is in front.
     """
     routes = [
         Route("/scan", _open(service, token, _scan(service)), methods=["POST"]),
@@ -82,7 +87,7 @@ def create_app(
     hosts = [Middleware(TrustedHostMiddleware, allowed_hosts=list(LOCAL_HOSTS))]
     return Starlette(
         routes=routes,
-        middleware=[] if token else hosts,
+        middleware=[] if token or anonymous else hosts,
         exception_handlers={HTTPException: _unrouted, Exception: _broken},
     )
 

@@ -55,7 +55,9 @@ CONNECTIONS = 256
     help="Environment variable that holds the token requests must carry.",
 )
 @click.option(
-    "--anonymous", is_flag=True, help="Allow a reachable address without a token (a proxy has one)."
+    "--anonymous",
+    is_flag=True,
+    help="No token, whatever the address and the host named: a proxy in front asks for one.",
 )
 @click.option(
     "--concurrency",
@@ -156,7 +158,12 @@ def _serve(options: Mapping[str, Any]) -> int:
         kept = Quarantine(options["quarantine"]) if options["quarantine"] else None
         service = Service(guard, actions, limits, quarantine=kept)
         guard.warmup()
-        app = create_app(service, facts=run.certificate_facts(guard, actions), token=token)
+        app = create_app(
+            service,
+            facts=run.certificate_facts(guard, actions),
+            token=token,
+            anonymous=options["anonymous"],
+        )
         connections = limits.concurrency + limits.queue + CONNECTIONS
         server = run.make_server(app, grace_s=options["grace"], connections=connections)
         _announce(options["host"], listening.getsockname()[1], guard, token=token)
