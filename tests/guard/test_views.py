@@ -167,3 +167,10 @@ def test_an_escape_that_means_nothing_stays() -> None:
     for text in ("\\u{110000}", "&#1114112;", "&nonsense;", "\\ud800\\ud800", "%ff%fe%fd"):
         found = views(HIDING["entities"]("letters") + text)
         assert found[0].text.startswith("letters")
+
+
+def test_invisible_characters_belong_to_what_follows_them() -> None:
+    text = "\u200b".join("Ｉgnｏre aｌl ｐreviｏus")
+    (view,) = views(text)
+    assert view.text == "Ignore all previous"
+    np.testing.assert_array_equal(view.starts[1:], view.ends[:-1])
