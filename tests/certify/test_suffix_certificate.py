@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from causalguard.certify.attacks.erase import erasures, largest_risk
 from causalguard.certify.attacks.suffix import StableText
 from causalguard.certify.attacks.victim import Victim, load_victim
 from causalguard.errors import BaseModelError
+from causalguard.guard.scorer import Scored
 from causalguard.guard.template import Template
 from causalguard.records import ToolOutput
 from support import planted, tiny
@@ -86,6 +88,32 @@ def test_no_suffix_lowers_the_risk_below_that_of_the_stable_beginning(
     outputs = [ToolOutput(text=t, task="read it") for t in (STABLE(text), text + "".join(appended))]
     beginning, whole = (victim.score([output])[0].risk for output in outputs)
     assert whole >= beginning - 1e-5
+
+
+def _beginning(raw: float, *, tokens: int = 3, view: float = 0.0) -> Scored:
+    risks = np.full(min(tokens, 9), raw, np.float32)
+    return Scored(
+        risk=max(raw, view), coverage=float(tokens > 0), flagged=True, n_tokens=tokens,
+        token_risk=risks, offsets=np.zeros((tokens, 2), np.int64),
+        representation=np.zeros(1, np.float32), mean=np.zeros(1, np.float32),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("beginning", "certified"),
+    [
+        (_beginning(0.9), True),
+        (_beginning(0.4), False),
+        (_beginning(0.4, view=0.9), False),
+        (_beginning(0.0, tokens=0), False),
+        (_beginning(0.1, tokens=12), True),
+    ],
+    ids=["risky", "harmless", "risky in a decoded view alone", "no tokens", "too long to scan"],
+)
+def test_only_the_raw_risk_of_a_beginning_with_tokens_certifies(
+    beginning: Scored, certified: bool
+) -> None:
+    assert structural.holds(beginning, need=0.5, limit=9) is certified
 
 
 @pytest.mark.parametrize(

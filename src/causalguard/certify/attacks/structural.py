@@ -151,7 +151,8 @@ def suffix_rows(
     beginnings = _score(victim, cut, "stable beginnings")
     need = victim.threshold + noise
     clean = [not answer.flagged for answer in whole]
-    lost = [not (answer.coverage < 1 or answer.risk >= need) for answer in beginnings]
+    limit = victim.scorer.spec.max_tokens
+    lost = [not holds(answer, need, limit) for answer in beginnings]
     return [
         _recall("clean", "injected texts as they are: no attacker", clean, injected.carriers,
                 threshold=victim.threshold),
@@ -164,6 +165,16 @@ def suffix_rows(
             threshold=victim.threshold,
         ),
     ]  # fmt: skip
+
+
+def holds(beginning: Scored, need: float, limit: int) -> bool:
+    """Whether the stable beginning of a text gets every longer text flagged.
+
+    Its risk in the raw view alone counts: what is appended can change decoded views.  A beginning
+    without tokens certifies nothing; one longer than the limit does, for longer texts are too.
+    """
+    raw = float(beginning.token_risk.max(initial=0.0))
+    return beginning.n_tokens > limit or (beginning.n_tokens > 0 and raw >= need)
 
 
 def erase_rows(
