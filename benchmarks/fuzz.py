@@ -20,8 +20,10 @@ import sys
 import tempfile
 import time
 import traceback
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from multiprocessing import get_context
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
@@ -51,8 +53,12 @@ class Row:
     """Of all texts together."""
     slowest: float = 0.0
     """Seconds for everything that is done with one text."""
+    cpu: float = 0.0
+    """Seconds for all of them."""
     errors: int = 0
     """Typed errors."""
+    refused: int = 0
+    """Chats that LangChain itself does not make."""
     crashes: list[str] = field(default_factory=list)
     """Number of the text and the exception."""
     hangs: list[str] = field(default_factory=list)
@@ -68,26 +74,40 @@ def build(directory: Path, seed: int) -> Guard:
     return hostile.centred(guard, np.random.default_rng(seed))
 
 
-def attack(checker: hostile.Checker, number: int, seed: int, limit: float) -> tuple[str, Row]:
-    """One text through everything."""
-    text, kind = hostile.hostile(np.random.default_rng([seed, number]))
-    row = Row(texts=1, characters=len(text))
-    flagged, typed = checker.flagged, checker.typed
-    faulthandler.dump_traceback_later(4 * limit, exit=True)
-    started = time.process_time()
-    try:
-        checker.check(text)
-    except Exception as error:  # noqa: BLE001  # what is looked for
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        row.crashes.append(f"{number}: {type(error).__name__} in {where.name}")
-    row.slowest = time.process_time() - started
-    faulthandler.cancel_dump_traceback_later()
-    if row.slowest > limit:
-        row.hangs.append(f"{number}: {row.slowest:.0f} s")
-    row.flagged, row.errors = checker.flagged - flagged, checker.typed - typed
-    row.faults = [f"{number}: {fault}" for fault in checker.faults]
-    checker.faults.clear()
-    return kind, row
+class Worker:
+    """One process's guard, and what every text is put through."""
+
+    checker: hostile.Checker
+    seed: int
+    limit: float
+
+    @classmethod
+    def start(cls, directory: str, seed: int, limit: float) -> None:
+        logging.disable(logging.CRITICAL)
+        cls.seed, cls.limit = seed, limit
+        cls.checker = hostile.Checker(build(Path(directory) / str(os.getpid()), seed))
+
+    @classmethod
+    def attack(cls, number: int) -> tuple[str, Row]:
+        """One text through everything."""
+        text, kind = hostile.hostile(np.random.default_rng([cls.seed, number]))
+        checker, row = cls.checker, Row(texts=1, characters=len(text))
+        checker.flagged = checker.typed = checker.refused = 0
+        checker.faults.clear()
+        faulthandler.dump_traceback_later(10 * cls.limit, exit=True)
+        started = time.process_time()
+        try:
+            checker.check(text)
+        except Exception as error:  # noqa: BLE001  # what is looked for
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            row.crashes.append(f"{number}: {type(error).__name__} in {where.name}")
+        row.cpu = row.slowest = time.process_time() - started
+        faulthandler.cancel_dump_traceback_later()
+        if row.slowest > cls.limit:
+            row.hangs.append(f"{number}: {row.slowest:.0f} s")
+        row.flagged, row.errors, row.refused = checker.flagged, checker.typed, checker.refused
+        row.faults = [f"{number}: {fault}" for fault in checker.faults]
+        return kind, row
 
 
 def add(total: Row, row: Row) -> None:
@@ -96,6 +116,8 @@ def add(total: Row, row: Row) -> None:
     total.flagged += row.flagged
     total.characters += row.characters
     total.errors += row.errors
+    total.refused += row.refused
+    total.cpu += row.cpu
     total.slowest = max(total.slowest, row.slowest)
     for name in ("crashes", "hangs", "faults"):
         getattr(total, name).extend(getattr(row, name))
@@ -124,19 +146,18 @@ def table(rows: dict[str, Row]) -> str:
     return "\n".join([*lines, "", "## Found", "", *(found or ["Nothing."])]) + "\n"
 
 
-def report(
-    rows: dict[str, Row], options: argparse.Namespace, checker: hostile.Checker, cpu: float
-) -> str:
+def report(rows: dict[str, Row], options: argparse.Namespace) -> str:
     """The page."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    cpu = sum(row.cpu for row in rows.values())
     names = [line.split(": ", 1)[1] for line in lines if line.startswith("model name")]
     last = options.first + options.count - 1
     head = f"""# Hostile texts: no crash, no hang, no open failure
 
 Command: `python benchmarks/fuzz.py --count {options.count} --seed {options.seed}`
 Date: {datetime.now(UTC):%Y-%m-%d %H:%M} UTC
-Hardware: {names[0] if names else platform.machine()}, {os.cpu_count()} cores, one thread, \
+Hardware: {names[0] if names else platform.machine()}, {os.cpu_count()} cores, one thread each, \
 {cpu:.0f} CPU s
 Versions: python {platform.python_version()}, torch {torch.__version__}, transformers \
 {transformers.__version__}
@@ -149,20 +170,45 @@ at most {WINDOWS.max_tokens:,} tokens a text.  Each text goes through `Guard.sca
 `sanitise`; what the inner model was shown is scanned again.  Broken laws: a number outside its
 range, a span outside the text, a letter that no token covers, a text not read in full and not
 flagged or said to be covered, a flagged text that was shown.
-LangChain itself refused {checker.refused} chats.
+LangChain itself refused {sum(row.refused for row in rows.values())} chats.
 
 """
     head = head.replace("\nDate", "  \nDate").replace("\nHard", "  \nHard")
     return head.replace("\nVers", "  \nVers").replace("\nSeed", "  \nSeed") + table(rows)
 
 
-def restore(path: Path | None, checker: hostile.Checker) -> tuple[dict[str, Row], int, float]:
-    """Rows, number of the next text and CPU seconds of an earlier part."""
+def restore(path: Path | None) -> tuple[dict[str, Row], int]:
+    """Rows of an earlier part, and how many texts it did."""
     if path is None or not path.exists():
-        return {}, 0, 0.0
+        return {}, 0
     kept = json.loads(path.read_text(encoding="utf-8"))
-    checker.refused = kept["refused"]
-    return {k: Row(**row) for k, row in kept["rows"].items()}, kept["done"], kept["cpu"]
+    return {k: Row(**row) for k, row in kept["rows"].items()}, kept["done"]
+
+
+def run(options: argparse.Namespace) -> tuple[dict[str, Row], int]:
+    """Texts one after the other, in several processes, until all are done or the time is up."""
+    rows, done = restore(options.state)
+    started = time.monotonic()
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        ProcessPoolExecutor(
+            options.workers,
+            mp_context=get_context("spawn"),
+            initializer=Worker.start,
+            initargs=(directory, options.seed, options.limit),
+        ) as pool,
+    ):
+        numbers = range(options.first + done, options.first + options.count)
+        for kind, row in pool.map(Worker.attack, numbers):
+            add(rows.setdefault(kind, Row()), row)
+            done += 1
+            if time.monotonic() - started > options.seconds:
+                pool.shutdown(cancel_futures=True)
+                break
+    if options.state is not None:
+        kept = {"done": done, "rows": {k: asdict(row) for k, row in rows.items()}}
+        options.state.write_text(json.dumps(kept), encoding="utf-8")
+    return rows, done
 
 
 def main() -> int:
@@ -171,27 +217,15 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--limit", type=float, default=60.0, help="CPU seconds a text")
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--state", type=Path, help="file to go on from, and to keep a part in")
     parser.add_argument("--seconds", type=float, default=math.inf, help="length of a part")
     options = parser.parse_args()
-    logging.disable(logging.CRITICAL)
-    started = time.monotonic()
-    with tempfile.TemporaryDirectory() as directory:
-        checker = hostile.Checker(build(Path(directory), options.seed))
-        rows, done, before = restore(options.state, checker)
-        while done < options.count and time.monotonic() - started < options.seconds:
-            kind, row = attack(checker, options.first + done, options.seed, options.limit)
-            add(rows.setdefault(kind, Row()), row)
-            done += 1
-    cpu = before + time.process_time()
-    if options.state is not None:
-        kept = {"done": done, "cpu": cpu, "refused": checker.refused}
-        kept["rows"] = {k: asdict(row) for k, row in rows.items()}
-        options.state.write_text(json.dumps(kept), encoding="utf-8")
+    rows, done = run(options)
     if done < options.count:
-        print(f"{done} texts, {cpu:.0f} CPU s; the same command goes on", file=sys.stderr)
+        print(f"{done} texts; the same command goes on", file=sys.stderr)
         return 3
-    page = report(rows, options, checker, cpu)
+    page = report(rows, options)
     print(page)
     if options.count >= 10_000:
         (RESULTS / "fuzz.md").write_text(page, encoding="utf-8")

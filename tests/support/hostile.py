@@ -37,7 +37,7 @@ CONTROL_TEXTS = (
 )
 INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad\u034f\u115f\u3164\u180e"
 BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c"
-LONG = 0.002
+LONG = 0.001
 """Share of texts that are blown up to a million characters."""
 
 
