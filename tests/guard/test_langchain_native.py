@@ -11,6 +11,7 @@ from langchain_core.messages import (
     SystemMessage,
     ToolMessage,
 )
+from langchain_core.runnables import RunnableConfig
 
 from causalguard import CausalGuardLLM
 from causalguard.errors import InjectionBlockedError, NotCertifiedError
@@ -156,6 +157,24 @@ def test_the_cache_never_answers_a_guarded_call_with_an_unguarded_answer(guard: 
     llm = model(guard)
     assert llm._get_llm_string() != llm.inner._get_llm_string()
     assert llm._get_llm_string() != model(guard, temperature=1.0)._get_llm_string()
+
+
+async def test_each_verdict_is_an_event_on_every_way_to_call(guard: WordGuard) -> None:
+    class Verdicts(BaseCallbackHandler):
+        heard = 0
+
+        def on_custom_event(self, name: str, data: Any, **_: Any) -> None:
+            self.heard += name == "causalguard.verdict"
+
+    heard = Verdicts()
+    config: RunnableConfig = {"callbacks": [heard]}
+    llm = model(guard)
+    llm.invoke(chat("from ana"), config)
+    list(llm.stream(chat("from bob"), config))
+    await llm.ainvoke(chat("BAD"), config)
+    async for _ in llm.astream(chat("from cy"), config):
+        pass
+    assert heard.heard == 4
 
 
 async def test_leaving_a_stream_early_stops_the_generation(guard: WordGuard) -> None:
