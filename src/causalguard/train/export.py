@@ -60,6 +60,7 @@ def adapter_config(model: TrainedModel, config: TrainConfig) -> dict[str, Any]:
         lora_alpha=config.lora.alpha,
         lora_dropout=config.lora.dropout,
         target_modules=list(model.adapter.targets),
+        fan_in_fan_out=model.adapter.transposed,
         base_model_name_or_path=config.base,
         inference_mode=True,
     ).to_dict()

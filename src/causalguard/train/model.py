@@ -36,6 +36,8 @@ class Adapter:
     """Last names of the adapted linear maps."""
     shapes: Mapping[str, tuple[int, ...]]
     """Its tensors under peft's names, layers without an adapter included."""
+    transposed: bool = False
+    """The adapted maps keep their weights transposed, as GPT-2's do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,14 +176,14 @@ def assemble(
     targets = tuple(target_modules(backbone)) if lora.targets == "auto" else lora.targets
     shapes = expected_adapter_shapes(backbone, targets, lora.r)
     place(backbone)
-    add_lora(backbone, lora, targets)
+    transposed = add_lora(backbone, lora, targets)
     hidden = int(backbone.config.hidden_size)  # type: ignore[union-attr,arg-type]
     heads = {e.layer: RiskHead(hidden, middle=e.middle, width=e.width) for e in exits}
     if how.checkpointing:
         _recompute(backbone)
     if how.compiled:
         compile_layers(backbone, how.device)
-    adapter = Adapter(config=lora, targets=targets, shapes=shapes)
+    adapter = Adapter(config=lora, targets=targets, shapes=shapes, transposed=transposed)
     return TrainedModel(Encoder(backbone, heads), adapter, digest, bf16_heads=how.bf16_heads)
 
 
@@ -191,8 +193,11 @@ def _recompute(backbone: Any) -> None:
     (new or backbone.gradient_checkpointing_enable)({"use_reentrant": False})
 
 
-def add_lora(backbone: nn.Module, lora: LoraConfig, targets: tuple[str, ...]) -> None:
-    """Wrap the target maps of layers ``first_layer`` and above; in place, adapter in float32."""
+def add_lora(backbone: nn.Module, lora: LoraConfig, targets: tuple[str, ...]) -> bool:
+    """Wrap the target maps of layers ``first_layer`` and above; in place, adapter in float32.
+
+    Returns whether the maps keep their weights transposed, as GPT-2's do.
+    """
     try:
         import peft
     except ImportError:
@@ -213,6 +218,7 @@ def add_lora(backbone: nn.Module, lora: LoraConfig, targets: tuple[str, ...]) ->
         if ".lora_" in name:
             parameter.data = parameter.data.float()
             parameter.requires_grad_(True)
+    return bool(config.fan_in_fan_out)
 
 
 def _names_from(backbone: nn.Module, targets: tuple[str, ...], first_layer: int) -> list[str]:

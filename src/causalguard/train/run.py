@@ -17,6 +17,7 @@ from causalguard.train.batches import BatchSource, Drawing
 from causalguard.train.calibrate import BenignOutput, check_enough, choose_threshold
 from causalguard.train.config import TrainConfig
 from causalguard.train.examples import describe_lengths
+from causalguard.train.limits import check_lengths, longest_row
 from causalguard.train.shapes import find_base, is_random
 from causalguard.train.sources import load_calibration, load_sources
 from causalguard.train.tokens import Corpus, default_cache, make_corpus
@@ -78,6 +79,8 @@ def prepare(config: TrainConfig, *, say: Say = log.info, cache: Path | None = No
         for p in (data.train, data.dev)
     ]
     corpora = [trim(corpus, config.windows.tokens, say) for corpus in made]
+    longest = longest_row(corpora, config.windows.tokens)
+    check_lengths(base, longest, packed=config.packed)
     say(f"training: {describe_lengths(corpora[0].lengths, config.windows.tokens)}")
     say(f"dev: {describe_lengths(corpora[1].lengths, config.windows.tokens)}")
     return Prepared(
