@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from agentdojo.default_suites.v1.tools import calendar_client, email_client
 from click.testing import CliRunner
 
 from causalguard.agents.agentdojo import CausalGuardElement
@@ -15,7 +16,7 @@ from causalguard.evaluate import agentdojo as runs
 from causalguard.evaluate import agentdojo_plan as plans
 from causalguard.evaluate import agentdojo_suites as suites
 from causalguard.evaluate.agentdojo import Settings
-from causalguard.evaluate.agentdojo_agent import converse, fixed_clock
+from causalguard.evaluate.agentdojo_agent import converse, repeatable
 from causalguard.evaluate.agentdojo_report import notes
 from causalguard.evaluate.agentdojo_results import Result, evaluate, lines_of
 from causalguard.evaluate.agentdojo_scores import ScoreBook, read_verdicts, score_rows, to_score
@@ -260,11 +261,11 @@ def test_equal_calls_give_equal_outputs_at_any_time() -> None:
     made = [converse(suite, case, frozenset()) for _ in range(2)]
     assert any("2024-05-15 12:00:00" in output.text for output in made[0].outputs)
     assert made[0].outputs == made[1].outputs
-    with fixed_clock():
-        from agentdojo.default_suites.v1.tools import email_client
-
+    with repeatable():
         assert email_client.datetime.datetime.now().year == 2024
+        assert list(calendar_client.set("cabac")) == ["c", "a", "b"]
     assert email_client.datetime.__name__ == "datetime"
+    assert not hasattr(calendar_client, "set")
 
 
 def invoke(*args: str | Path) -> str:

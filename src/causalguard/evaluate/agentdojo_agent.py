@@ -28,7 +28,11 @@ from agentdojo.agent_pipeline import (
 )
 from agentdojo.agent_pipeline.agent_pipeline import load_system_message
 from agentdojo.agent_pipeline.base_pipeline_element import BasePipelineElement
-from agentdojo.default_suites.v1.tools import cloud_drive_client, email_client
+from agentdojo.default_suites.v1.tools import (
+    calendar_client,
+    cloud_drive_client,
+    email_client,
+)
 from agentdojo.functions_runtime import EmptyEnv, FunctionCall
 from agentdojo.types import get_text_content_as_str, text_content_block_from_string
 
@@ -120,7 +124,7 @@ def converse(
             end,
         ]
     )
-    with fixed_clock():
+    with repeatable():
         utility, security = suite.suite.run_task_with_pipeline(
             pipeline, user, goal, {}, environment=environment
         )
@@ -136,23 +140,32 @@ def converse(
 
 
 @contextmanager
-def fixed_clock() -> Iterator[None]:
-    """AgentDojo's tools write a fixed time, so that equal calls give equal outputs."""
+def repeatable() -> Iterator[None]:
+    """AgentDojo's tools write a fixed time and keep orders: equal calls give equal outputs."""
 
     class Clock(datetime):
         @classmethod
         def now(cls, tz: Any = None) -> Any:  # noqa: ARG003
             return NOW
 
-    tools = (email_client, cloud_drive_client)
-    before = [module.datetime for module in tools]
-    for module in tools:
-        module.datetime = SimpleNamespace(datetime=Clock)
+    clock = SimpleNamespace(datetime=Clock)
+    # The calendar lists people through a set, whose order changes with every process.
+    swaps: list[tuple[Any, str, Any]] = [
+        (email_client, "datetime", clock),
+        (cloud_drive_client, "datetime", clock),
+    ]
+    swaps.append((calendar_client, "set", dict.fromkeys))
+    before = [vars(module).get(name) for module, name, _ in swaps]
+    for module, name, value in swaps:
+        setattr(module, name, value)
     try:
         yield
     finally:
-        for module, clock in zip(tools, before, strict=True):
-            module.datetime = clock
+        for (module, name, _), value in zip(swaps, before, strict=True):
+            if value is None:
+                delattr(module, name)
+            else:
+                setattr(module, name, value)
 
 
 class ObedientAgent(BasePipelineElement):  # type: ignore[misc]  # the package is untyped
