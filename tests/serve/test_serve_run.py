@@ -158,6 +158,11 @@ def test_a_taken_port_is_a_readable_error() -> None:
         run.bind("127.0.0.1", taken.getsockname()[1])
 
 
+def test_accepted_connections_name_their_protocol_so_that_asyncio_sets_nodelay() -> None:
+    with run.bind("127.0.0.1", 0) as listening:
+        assert listening.proto == socket.IPPROTO_TCP
+
+
 def test_an_exception_is_logged_by_type_and_place_without_its_message() -> None:
     try:
         failing([ToolOutput(text="SECRET")])
