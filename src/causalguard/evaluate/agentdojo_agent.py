@@ -153,8 +153,8 @@ def repeatable() -> Iterator[None]:
     swaps: list[tuple[Any, str, Any]] = [
         (email_client, "datetime", clock),
         (cloud_drive_client, "datetime", clock),
+        (calendar_client, "set", dict.fromkeys),
     ]
-    swaps.append((calendar_client, "set", dict.fromkeys))
     before = [vars(module).get(name) for module, name, _ in swaps]
     for module, name, value in swaps:
         setattr(module, name, value)
