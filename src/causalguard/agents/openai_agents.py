@@ -152,7 +152,6 @@ def _shown(data: ToolOutputGuardrailData) -> str | list[Any]:
         call,
         data.output,
         output_json_schema=tool.output_json_schema if tool else None,
-        output_type_adapter=getattr(tool, "_output_type_adapter", None),
     )["output"]
     return shown if isinstance(shown, str) else list(shown)
 
