@@ -122,7 +122,8 @@ async def incoming(data: ToolOutputGuardrailData) -> Incoming:
 async def _turns(data: ToolOutputGuardrailData) -> list[Turn]:
     prompt = await data.agent.get_system_prompt(data.context)
     turns: list[Turn] = [("system", prompt or "")]
-    for item in data.context.turn_input:
+    items: Sequence[Any] = data.context.turn_input
+    for item in items:
         role = item.get("role") if isinstance(item, Mapping) else None
         if isinstance(role, str) and role in SYSTEM_ROLES | HUMAN_ROLES:
             turns.append((role, _typed(item.get("content"))))
