@@ -174,6 +174,14 @@ def test_an_exception_is_logged_by_type_and_place_without_its_message() -> None:
     assert "SECRET" not in json.dumps(line)
 
 
+def test_the_server_itself_needs_neither_torch_nor_langchain() -> None:
+    code = "import sys; import causalguard.serve.cli, causalguard.serve.app; "
+    code += "bad = {'torch', 'transformers', 'langchain_core'} & set(sys.modules); "
+    code += "sys.exit(repr(bad) if bad else 0)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_help_teaches_both_routes_and_the_defaults() -> None:
     text = CliRunner().invoke(command, ["--help"]).output
     for part in ("/scan", "generic_guardrail_api", "127.0.0.1", "curl", "429", "replacement"):
