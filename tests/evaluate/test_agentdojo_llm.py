@@ -7,11 +7,13 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from causalguard.errors import InputError
 from causalguard.evaluate import agentdojo_llm
 from causalguard.evaluate.agentdojo import Settings
 from causalguard.evaluate.agentdojo_results import Result
+from causalguard.evaluate.cli import command
 from causalguard.guard.enforce import Enforcer
 from support.agentdojo_fakes import FakeGuard, keep_all, oracle
 
@@ -29,6 +31,10 @@ def test_a_chat_model_is_held_without_and_with_the_guard(tmp_path: Path) -> None
     assert (attacked.placed, attacked.reached) == (True, False)
     assert (attacked.success, attacked.success_guarded) == (True, False)
     assert attacked.lost == (0,)
+    steps = agentdojo_llm.replay(tmp_path, attacked).steps
+    assert [step.title for step in steps[:4]] == ["system", "user", "assistant", "read_file"]
+    assert (steps[3].hidden, len(steps[3].attack), len(steps[3].marks)) == (True, 1, 1)
+    assert "send_money" in steps[4].text
 
 
 def test_every_conversation_is_kept_and_none_is_held_twice(tmp_path: Path) -> None:
@@ -88,3 +94,14 @@ def test_an_openai_compatible_endpoint_is_an_agent_too(tmp_path: Path, endpoint:
     assert (attacked.placed, attacked.success) == (False, False)
     kept = json.loads(next((tmp_path / "runs").glob("banking/none/*.json")).read_text())
     assert kept["guarded"]["messages"][-1]["text"] == "The total is 98.70."
+
+
+def test_the_command_needs_the_guard_at_hand_for_a_model(tmp_path: Path, tiny_model: Path) -> None:
+    small = ["agentdojo", "--suites", "banking", "--attacks", "direct", "--limit", "1"]
+    small += ["--output", str(tmp_path / "out"), "--llm", GULLIBLE]
+    refused = CliRunner().invoke(command, small)
+    assert isinstance(refused.exception, InputError)
+    done = CliRunner().invoke(command, [*small, "--model", str(tiny_model), "--uncertified"])
+    assert done.exit_code == 0, done.output
+    assert "The agent is a model." in done.output
+    assert "Replay" in (tmp_path / "out" / "report.html").read_text()

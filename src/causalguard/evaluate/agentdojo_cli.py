@@ -104,15 +104,14 @@ def agentdojo(
         raise InputError("give either --model or --scores; --llm needs --model")
     if model is None and not scores and export_rows is None:
         raise InputError("give --model MODEL_DIR, --scores FILE or --export-rows FILE")
-    loading: dict[str, Any] = {"key": key, "policy": policy, "uncertified": uncertified}
-    loading |= {"model": model, "device": device, "dtype": dtype}
     chosen: Action = "sanitise" if action == "sanitise" else "withhold"
+    guard = None
+    if model is not None:
+        guard = load_guard(
+            model, key=key, policy=policy, uncertified=uncertified, device=device, dtype=dtype
+        )
     if llm:
-        guard = load_guard(**loading)
-        with unlogged():
-            made = agentdojo_llm.run(settings, Enforcer(guard, Policy(action=chosen)), llm, llm_url)
-        facts = run_facts(settings, chosen) | guard_facts(guard) | {"agent": llm}
-        click.echo(agentdojo_page.write(output, made, facts, [], scripted=False))
+        hold_llm(settings, guard, chosen, (llm, llm_url), replays)
         return
     pairs = runs.build_plans(settings)
     rows = runs.all_rows(settings, pairs)
@@ -120,8 +119,7 @@ def agentdojo(
         export(export_rows, to_score(rows, read_verdicts(scores), chosen))
         return
     facts = run_facts(settings, chosen)
-    if model is not None:
-        guard = load_guard(**loading)
+    if guard is not None:
         facts |= guard_facts(guard)
         verdicts = score_rows(guard, rows, output / "scores", chosen)
         book = ScoreBook(verdicts, identity=guard.identity)
@@ -130,6 +128,19 @@ def agentdojo(
         book = ScoreBook(read_verdicts(scores), identity=facts["scores"])
     facts["threshold"] = book.threshold
     finish(settings, pairs, book.enforcer(chosen), facts, replays)
+
+
+def hold_llm(
+    settings: Settings, guard: Any, action: Action, llm: tuple[str, str | None], replays: int
+) -> None:
+    """The run with a model as the agent."""
+    enforcer = Enforcer(guard, Policy(action=action))
+    with unlogged():
+        results = agentdojo_llm.run(settings, enforcer, *llm)
+    shown = agentdojo_page.choose(results, replays)
+    made = [agentdojo_llm.replay(settings.output, result) for result in shown]
+    facts = run_facts(settings, action) | guard_facts(guard) | {"agent": llm[0]}
+    click.echo(agentdojo_page.write(settings.output, results, facts, made, scripted=False))
 
 
 def finish(
@@ -158,8 +169,8 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def load_guard(
-    *,
     model: str,
+    *,
     key: Path | None,
     policy: Sequence[str],
     uncertified: bool,

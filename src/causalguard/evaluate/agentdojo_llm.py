@@ -12,12 +12,14 @@ from causalguard import console
 from causalguard.errors import InputError
 from causalguard.evaluate import agentdojo as runs
 from causalguard.evaluate.agentdojo import Settings
-from causalguard.evaluate.agentdojo_plan import BENIGN
+from causalguard.evaluate.agentdojo_page import Replay, Step
+from causalguard.evaluate.agentdojo_plan import BENIGN, call_text
 from causalguard.evaluate.agentdojo_results import Result, result_from, result_json
 from causalguard.evaluate.agentdojo_suites import Case, Suite, attack_names, choose
-from causalguard.evaluate.agentdojo_text import payload_grams
+from causalguard.evaluate.agentdojo_text import payload_grams, places
 from causalguard.files import write_atomic
 from causalguard.guard.enforce import Enforcer
+from causalguard.records import Span
 
 
 def run(settings: Settings, enforcer: Enforcer, llm: str, url: str | None) -> list[Result]:
@@ -65,12 +67,13 @@ def hold(
         agent: pipeline element that answers as the agent.
 
     Returns:
-        ``result``, and both conversations with all messages and decisions.
+        ``result``, ``payloads``, and both conversations with all messages and decisions.
     """
     from causalguard.agents.agentdojo import CausalGuardElement  # needs the package
     from causalguard.evaluate.agentdojo_agent import converse
 
-    marks = payload_grams(suite.injections(case).values(), benign)
+    payloads = list(dict.fromkeys(suite.injections(case).values()))
+    marks = payload_grams(payloads, benign)
     plain = converse(suite, case, marks, llm=agent)
     guard = CausalGuardElement(enforcer)
     guarded = converse(suite, case, marks, guard=guard, llm=agent)
@@ -89,9 +92,40 @@ def hold(
     )
     return {
         "result": result_json(result),
+        "payloads": payloads,
         "unguarded": asdict(plain),
         "guarded": asdict(guarded),
     }
+
+
+def replay(output: Path, result: Result) -> Replay:
+    """A kept conversation with the guard, for the page.
+
+    Args:
+        output: folder of the run.
+        result: of the conversation.
+    """
+    kept = json.loads(_path(output, result.case).read_text())
+    outputs = iter(kept["guarded"]["outputs"])
+    steps = []
+    for message in kept["guarded"]["messages"]:
+        if message["role"] != "tool":
+            said = "; ".join(filter(None, (message["text"], call_text(message))))
+            steps.append(Step(title=message["role"], text=said))
+            continue
+        seen = next(outputs)
+        record = seen["record"] or {}
+        steps.append(
+            Step(
+                title=seen["tool"],
+                text=seen["text"],
+                marks=tuple(Span(start=a, end=b) for a, b in record.get("spans", ())),
+                attack=tuple(places(kept["payloads"], seen["text"])),
+                hidden=seen["shown"] != seen["text"],
+                note=f"{record.get('action', '')}: {record.get('reason', '')}",
+            )
+        )
+    return Replay(result=result, steps=tuple(steps))
 
 
 def load_llm(llm: str, url: str | None) -> Any:

@@ -108,7 +108,7 @@ def call_text(message: Mapping[str, Any]) -> str:
     """The calls of an assistant's message, as text."""
     return "; ".join(
         f"{call['tool']}({', '.join(f'{k}={v!r}' for k, v in call['args'].items())})"
-        for call in message["calls"]
+        for call in message.get("calls", ())
     )
 
 
