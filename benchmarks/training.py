@@ -182,7 +182,8 @@ def run(name: str, config: TrainConfig, batches: list[Batch], bench: Bench, **ki
     seconds = statistics.median(np.diff(clock.times)[bench.warm :])
     if bench.device == "cpu":
         # Counting tensors takes time of its own, so the memory is measured in a second run.
-        again = make(config.model_copy(update={"steps": 2}), batches, "cpu", **kinds)
+        largest = max(batches, key=lambda b: b["input_ids"].numel())
+        again = make(config.model_copy(update={"steps": 2}), [largest], "cpu", **kinds)
         with Measure(again) as measure:
             again.train()
     peak = measure.parts()["total"]

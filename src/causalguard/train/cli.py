@@ -116,7 +116,8 @@ def train_command(
 
 
 def _say(line: str) -> None:
-    click.echo(line, err=True)
+    if os.environ.get("RANK", "0") == "0":  # of several processes, one speaks
+        click.echo(line, err=True)
 
 
 def _import_run() -> Any:

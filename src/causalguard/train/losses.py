@@ -3,6 +3,7 @@
 Shapes: B rows, T tokens, W the width of R.  Labels are 1, 0 or IGNORE.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -194,8 +195,15 @@ def triplet_margin(
     return functional.relu(margin - gap).mean()
 
 
+Gather = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor, Tensor]]
+
+
 def guard_loss(
-    r: Tensor, logits: Tensor, batch: dict[str, Tensor], weights: LossWeights
+    r: Tensor,
+    logits: Tensor,
+    batch: dict[str, Tensor],
+    weights: LossWeights,
+    gather: Gather | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """All terms of one exit.
 
@@ -204,6 +212,7 @@ def guard_loss(
         logits: (B, T), float32.
         batch: see :func:`causalguard.train.batches.collate`.
         weights: of the terms.
+        gather: brings the rows of other processes into the contrasts; see train/gather.py.
 
     Returns: (weighted sum, the terms by name, detached).
     """
@@ -220,10 +229,11 @@ def guard_loss(
     }
     total = w.token * terms["token"] + w.document * terms["document"]
     if w.contrastive > 0 or w.matched > 0:
-        top = at_maximum(r, logits, mask)
+        rows = (at_maximum(r, logits, mask), y, batch["roles"], batch["groups"])
+        top, y, roles, groups = rows if gather is None else gather(*rows)
         terms["contrastive"] = supervised_contrastive(top, y, temperature=w.temperature)
         terms["matched"] = matched_contrast(
-            top, batch["roles"], batch["groups"], y != IGNORE, temperature=w.temperature
+            top, roles, groups, y != IGNORE, temperature=w.temperature
         )
         total = total + w.contrastive * terms["contrastive"] + w.matched * terms["matched"]
     return total, {name: value.detach() for name, value in terms.items()}

@@ -24,6 +24,7 @@ from causalguard.errors import TrainingError
 from causalguard.guard.windows import WindowSpec
 from causalguard.train.batches import BatchSource
 from causalguard.train.config import TrainConfig
+from causalguard.train.gather import gather_rows, many_processes
 from causalguard.train.losses import LossWeights, guard_loss
 from causalguard.train.model import TrainedModel
 from causalguard.train.progress import Bar
@@ -153,9 +154,10 @@ class GuardTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped he
         packed = {name: v for name, v in inputs.items() if name.startswith("packed_")}
         outputs = model(inputs["input_ids"], packed or None)
         total = torch.zeros((), device=inputs["input_ids"].device)
+        gather = gather_rows if self.model.training and many_processes() else None
         with torch.autocast(total.device.type, enabled=False):
             for layer, (r, logits) in outputs.items():
-                loss, terms = guard_loss(r.float(), logits.float(), inputs, self._weights)
+                loss, terms = guard_loss(r.float(), logits.float(), inputs, self._weights, gather)
                 total = total + self._exit_weights[layer] * loss
                 self._count(layer, terms)
         self._counted += 1
@@ -288,6 +290,8 @@ def training_arguments(
         metric_for_best_model=METRIC if looks else None,
         greater_is_better=True if looks else None,
         dataloader_num_workers=config.data.workers,
+        # Every trained weight takes part in every step.
+        ddp_find_unused_parameters=False,
         remove_unused_columns=False,
         label_names=[],
         report_to=list(config.report_to) or "none",

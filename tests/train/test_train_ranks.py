@@ -1,0 +1,79 @@
+"""Two processes on the CPU, under accelerate, train one model."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from causalguard.train.config import TrainConfig, parse_config
+from causalguard.train.run import Prepared, make_trainer
+from support import ranks
+
+
+@pytest.fixture
+def alone(config: TrainConfig) -> TrainConfig:
+    """Detection losses only: those of two ranks are those of two accumulated micro-batches."""
+    changes: dict[str, Any] = {"loss": {"contrastive": 0.0, "matched": 0.0}, "steps": 3}
+    return parse_config(config.model_dump(mode="json") | changes, where="test")
+
+
+def free_port() -> str:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def launch(config: TrainConfig, out: Path) -> list[dict[str, Tensor]]:
+    """Two ranks of tests/support/ranks.py; what each of them left."""
+    out.mkdir()
+    (out / "c.yaml").write_text(config.to_yaml())
+    script = Path(ranks.__file__)
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
+    command += ["--master_addr", "127.0.0.1", "--master_port", free_port()]
+    environment = os.environ | {
+        "PYTHONPATH": str(script.parent.parent),
+        "OMP_NUM_THREADS": "1",
+        "ACCELERATE_USE_CPU": "true",
+    }
+    done = subprocess.run(
+        [*command, str(script), str(out / "c.yaml"), str(out)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return [load_file(out / f"rank{k}.safetensors") for k in (0, 1)]
+
+
+def test_two_processes_take_the_steps_of_one_and_share_their_negatives(
+    alone: TrainConfig, prepared: Prepared, tmp_path: Path
+) -> None:
+    found = launch(alone, tmp_path / "two")
+    single = make_trainer(
+        alone.model_copy(update={"accumulation": 2}), prepared, tmp_path / "one", device="cpu"
+    )
+    single.train()
+    for name, weight in single.model.trainable().items():
+        assert torch.equal(found[0][name], found[1][name])
+        assert torch.allclose(found[0][name], weight.detach(), atol=1e-5), name
+    assert len(found[0]["curve"]) == 3
+    r, y, roles, groups = ranks.whole_batch()
+    whole = r.clone().requires_grad_()
+    loss = ranks.contrast(whole, y, roles, groups)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert whole.grad is not None
+    for rank, rows in enumerate(ranks.ROWS):
+        assert torch.allclose(found[rank]["loss"], loss.detach(), atol=1e-6)
+        # Each rank's gradient is the sum over both ranks' copies of the one loss.
+        wanted = 2 * whole.grad[slice(*rows)]
+        assert torch.allclose(found[rank]["gradient"], wanted, atol=1e-5)
