@@ -1,5 +1,6 @@
 """The guardrail inside the real OpenAI Agents SDK, with a scripted model and no network."""
 
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +20,11 @@ from agents import (
     WebSearchTool,
     function_tool,
 )
+from agents.mcp import MCPServerStdio
 from agents.models.interface import Model
 from openai.types.responses import (
+    Response,
+    ResponseCompletedEvent,
     ResponseFunctionToolCall,
     ResponseOutputMessage,
     ResponseOutputText,
@@ -45,8 +49,26 @@ class Scripted(Model):
     calls: list[str]
     seen: list[Any] = field(default_factory=list)
 
-    async def get_response(self, *_: Any, **sent: Any) -> ModelResponse:
-        self.seen = list(sent["input"])
+    async def get_response(self, *args: Any, **sent: Any) -> ModelResponse:
+        return ModelResponse(output=self._next(*args, **sent), usage=Usage(), response_id=None)
+
+    async def stream_response(self, *args: Any, **sent: Any) -> AsyncIterator[Any]:
+        response = Response(
+            id="r",
+            created_at=0,
+            model="m",
+            object="response",
+            output=self._next(*args, **sent),
+            parallel_tool_calls=True,
+            tool_choice="auto",
+            tools=[],
+        )
+        yield ResponseCompletedEvent(
+            response=response, sequence_number=0, type="response.completed"
+        )
+
+    def _next(self, _: Any = None, input: Any = (), *__: Any, **___: Any) -> list[Any]:  # noqa: A002  # the SDK's name
+        self.seen = list(input)
         output: list[Any] = [
             ResponseFunctionToolCall(
                 arguments="{}", call_id=f"c{n}", name=name, type="function_call"
@@ -61,10 +83,7 @@ class Scripted(Model):
                     id="m", content=[text], role="assistant", status="completed", type="message"
                 )
             ]
-        return ModelResponse(output=output, usage=Usage(), response_id=None)
-
-    def stream_response(self, *_: Any, **__: Any) -> AsyncIterator[Any]:
-        raise NotImplementedError
+        return output
 
     def outputs(self) -> list[Any]:
         items = [i for i in self.seen if i.get("type") == "function_call_output"]
@@ -162,6 +181,32 @@ async def test_sanitise_and_flag_do_what_they_say() -> None:
     cut = await run(WordGuard(), tool("mail", "a EVIL b"), policy=Policy(action="sanitise"))
     shown = await run(WordGuard(), tool("mail", "a EVIL b"), policy=Policy(action="flag"))
     assert [cut.outputs(), shown.outputs()] == [["a  b"], ["a EVIL b"]]
+
+
+async def test_a_stream_never_carries_a_flagged_output() -> None:
+    model = Scripted(["mail"])
+    agent = Agent(name="a", model=model, tools=guard_tools([tool("mail", "EVIL")], WordGuard()))
+    result = Runner.run_streamed(agent, "Read my mail", run_config=QUIET)
+    events = [event async for event in result.stream_events()]
+    assert WITHHELD in str(events)
+    assert "EVIL" not in str(events)
+    assert model.outputs() == [WITHHELD]
+
+
+async def test_an_mcp_servers_tools_are_guarded_by_the_same_guardrail() -> None:
+    guard, model = WordGuard(), Scripted(["read_mail", "broken", "calendar"])
+    script = DOCS.parents[1] / "tests" / "support" / "mcp_server.py"
+    async with MCPServerStdio(
+        {"command": sys.executable, "args": [str(script)]},
+        tool_output_guardrails=[tool_output_guardrail(guard)],
+    ) as server:
+        agent = Agent(name="a", model=model, mcp_servers=[server])
+        await Runner.run(agent, "Read my mail", run_config=QUIET)
+    mail, broken, calendar = model.outputs()
+    assert mail == broken == WITHHELD
+    assert "Room 4" in str(calendar)
+    assert "EVIL" not in str(model.seen)
+    assert {output.task for output in guard.outputs} == {"Read my mail"}
 
 
 async def test_a_failing_guard_withholds() -> None:
