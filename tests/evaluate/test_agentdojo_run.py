@@ -1,6 +1,5 @@
 """guard-eval agentdojo on small parts of the installed package."""
 
-import gzip
 import json
 import random
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from causalguard.evaluate.agentdojo_scores import ScoreBook, read_verdicts, scor
 from causalguard.evaluate.agentdojo_suites import Case, Suite
 from causalguard.evaluate.agentdojo_text import payload_grams
 from causalguard.evaluate.cli import command
+from causalguard.files import read_jsonl
 from causalguard.guard.enforce import Enforcer
 from causalguard.guard.policy import Action, Policy
 from causalguard.guard.rows import read_rows, row_of, to_jsonl
@@ -310,11 +310,13 @@ def test_the_command_exports_rows_and_takes_scores(tmp_path: Path) -> None:
         invoke(*small)
 
 
-def test_exported_rows_hold_each_output_once(run: tuple[Settings, Pairs], tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.jsonl.gz"])
+def test_exported_rows_hold_each_output_once(
+    run: tuple[Settings, Pairs], tmp_path: Path, name: str
+) -> None:
     rows = runs.all_rows(*run)
-    plans.write_rows(tmp_path / "r.gz", rows)
-    with gzip.open(tmp_path / "r.gz", "rt") as stream:
-        lines = [json.loads(line) for line in stream]
+    plans.write_rows(tmp_path / name, rows)
+    lines = [row for _, row in read_jsonl(tmp_path / name)]
     assert len({(r["system"], r["task"], r["text"]) for r in lines}) == len(lines) == len(rows)
 
 

@@ -142,8 +142,9 @@ def write_plan(folder: Path, planned: Iterable[Planned], rows: Rows) -> None:
 
 
 def write_rows(path: Path, rows: Rows) -> None:
-    """Tool outputs as guard-scan reads them; the digest is the id."""
-    with gzip.open(path, "wt", encoding="utf-8") as stream:
+    """Tool outputs as guard-scan reads them, gzipped under ``.gz``; the digest is the id."""
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "wt", encoding="utf-8") as stream:
         for key, row in rows.items():
             values = {"id": key, "system": row.system, "task": row.task, "tool": row.tool}
             stream.write(json.dumps({**values, "text": row.text}) + "\n")
