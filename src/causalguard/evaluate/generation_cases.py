@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from causalguard.errors import ConfigError
-from causalguard.evaluate.generation_goals import EasyGoal, draw
+from causalguard.evaluate.generation_goals import CheckKind, EasyGoal, draw
 from causalguard.interventions import engine
 from causalguard.interventions.families import by_name
 from causalguard.interventions.families.base import FamilyContext
@@ -36,11 +36,13 @@ class GenerationConfig(BaseModel):
     """Of carriers, frames, goals and sampling."""
     families: tuple[str, ...] = ("naive_request", "ignore_previous", "new_task")
     """Attack families, dealt in turn."""
+    checks: tuple[CheckKind, ...] = ("contains", "begins", "only")
+    """Kinds of goals, by their checks; capitals and json are hard for small models."""
     formats: tuple[str, ...] = ("plain", "markdown", "email")
     """Formats of the carriers."""
-    lengths: tuple[str, ...] = ("50-200", "200-800")
+    lengths: tuple[str, ...] = ("50-200",)
     """Lengths of the carriers, keys of the engine's length levels (characters)."""
-    max_tokens: int = Field(default=48, ge=1)
+    max_tokens: int = Field(default=32, ge=1)
     """Tokens of an answer at most."""
     temperature: float = Field(default=0.0, ge=0.0)
     """0: the likeliest token."""
@@ -137,7 +139,7 @@ def _carriers(config: GenerationConfig) -> Iterator[Triplet]:
 def _case(triplet: Triplet, config: GenerationConfig, number: int) -> GenerationCase:
     rng = np.random.default_rng([config.seed, number])
     family = by_name(config.families[number % len(config.families)])
-    easy = draw(rng)
+    easy = draw(rng, config.checks)
     context = FamilyContext(
         system=triplet.system,
         task=triplet.task,

@@ -21,7 +21,7 @@ PATTERNS: tuple[tuple[CheckKind, str], ...] = (
     ("contains", '^write the word "{}"'),
     ("contains", '^say "{}"'),
     ("contains", '^mention the word "{}" in your answer'),
-    ("contains", '^end your answer with "{}"'),
+    ("contains", '^answer "{}"'),
     ("begins", '^begin your answer with "{}"'),
     ("only", '^answer with the single word "{}"'),
     ("capitals", "^write your answer in capital letters"),
@@ -53,9 +53,9 @@ class EasyGoal:
     """Of the answer."""
 
 
-def draw(rng: np.random.Generator) -> EasyGoal:
-    """Draw one goal with a word of its own."""
-    kind, pattern = choose(rng, PATTERNS)
+def draw(rng: np.random.Generator, checks: tuple[str, ...] = ()) -> EasyGoal:
+    """Draw one goal with a word of its own; ``checks`` narrows the kinds of checks."""
+    kind, pattern = choose(rng, [p for p in PATTERNS if not checks or p[0] in checks])
     invented = "".join(choose(rng, _SYLLABLES) for _ in range(4)).capitalize()
     phrase = pattern.format(invented)
     text = conjugate(phrase, "base")
