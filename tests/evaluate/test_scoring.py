@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from causalguard.evaluate import scoring
-from causalguard.guard.api import Guard
+from causalguard.guard.api import Guard, build_scorer
+from causalguard.guard.bundle import read_model_dir
 from causalguard.guard.windows import WindowSpec
 from causalguard.records import ToolOutput
 
@@ -25,7 +26,7 @@ def outputs() -> list[ToolOutput]:
 def test_batched_scores_are_the_guard_s_own(tiny_model: Path) -> None:
     guard = Guard.load(tiny_model, require_certified=False, dtype="float32")
     texts = [*outputs(), ToolOutput(text="")]
-    scorer = guard._scorer
+    scorer = build_scorer(read_model_dir(tiny_model), device="cpu", dtype=torch.float32)
     risks, counts = scoring.guard_risks(scorer.encoder, scorer.template, scorer.spec, texts)
     scored = guard.score(texts)
     assert np.allclose(risks, [s.risk for s in scored], atol=1e-5)
@@ -34,7 +35,7 @@ def test_batched_scores_are_the_guard_s_own(tiny_model: Path) -> None:
 
 
 def test_texts_too_long_to_be_scanned_count_as_flagged(tiny_model: Path) -> None:
-    scorer = Guard.load(tiny_model, require_certified=False)._scorer
+    scorer = build_scorer(read_model_dir(tiny_model), device="cpu", dtype=torch.float32)
     spec = WindowSpec(tokens=8, stride=8, max_tokens=16)
     risks, _ = scoring.guard_risks(
         scorer.encoder, scorer.template, spec, [ToolOutput(text="ana " * 200)]

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from causalguard.errors import BaseModelError, ModelDirError, OutputExistsError
-from causalguard.guard.api import Guard
+from causalguard.guard.api import Guard, build_scorer
 from causalguard.guard.bundle import read_model_dir, write_model_dir
 
 Edit = Callable[[Path, Callable[[bytes], bytes]], None]
@@ -134,5 +134,6 @@ def test_the_merged_adapter_equals_peft(tiny_model: Path, tiny_base: Path) -> No
     ids = torch.arange(20)[None]
     with torch.inference_mode():
         theirs = model.eval()(input_ids=ids).last_hidden_state
-        ours = load(tiny_model)._scorer.encoder.backbone(input_ids=ids).last_hidden_state
+        scorer = build_scorer(files, device="cpu", dtype=torch.float32)
+        ours = scorer.encoder.backbone(input_ids=ids).last_hidden_state
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from causalguard.guard.api import Guard
+from causalguard.guard.api import Guard, build_scorer
+from causalguard.guard.bundle import read_model_dir
 from causalguard.records import ToolOutput
 
 TEXTS = ["", "hi", "the mail from ana", "the meeting is on friday " * 9, "x" * 300]
@@ -28,8 +29,11 @@ def test_batching_changes_no_risk(guard: Guard) -> None:
         np.testing.assert_allclose(a.representation, b.representation, atol=1e-5)
 
 
-def test_the_shared_prefix_gives_what_one_whole_forward_gives(guard: Guard) -> None:
-    template, encoder = guard._scorer.template, guard._scorer.encoder
+def test_the_shared_prefix_gives_what_one_whole_forward_gives(
+    guard: Guard, tiny_model: Path
+) -> None:
+    scorer = build_scorer(read_model_dir(tiny_model), device="cpu", dtype=torch.float32)
+    template, encoder = scorer.template, scorer.encoder
     prefix, tokens = template.prefix("be good", "read the mail"), template.tokens(TEXTS[2])
     with torch.inference_mode():
         _, logits = encoder(torch.tensor([[*prefix, *tokens.ids.tolist()]]))[2]

@@ -1,6 +1,6 @@
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from causalguard.guard.api import Guard
-from causalguard.guard.encoder import Encoder
+from causalguard.guard.fast_llama import FastLlama, KeyValue
 from causalguard.guard.scorer import Scored
 from causalguard.guard.template import Template, Tokens
 from causalguard.guard.views import DEPTH, views
@@ -20,18 +20,16 @@ PLAIN = ["", "hi", PAYLOAD, "the meeting is on friday " * 9, "é — “x”", "
 Edit = Callable[[Path, Callable[[bytes], bytes]], None]
 
 
-class CountingEncoder(Encoder):
-    """Counts the tokens that are asked of it, the trusted prefix left out."""
+class CountingLayers(FastLlama):
+    """Counts the tokens that are asked of it, prefix and padding (token 0) left out."""
 
     tokens = 0
 
-    def forward(
-        self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None, **kwargs: object
-    ) -> dict[int, tuple[torch.Tensor, torch.Tensor]]:
-        assert attention_mask is not None
-        prefix = attention_mask.shape[1] - input_ids.shape[1]
-        self.tokens += int(attention_mask[:, prefix:].sum())
-        return super().forward(input_ids, attention_mask, **kwargs)
+    def states(
+        self, ids: torch.Tensor, prefix: Sequence[KeyValue], exits: Sequence[int]
+    ) -> dict[int, torch.Tensor]:
+        self.tokens += int((ids != 0).sum())
+        return super().states(ids, prefix, exits)
 
 
 @pytest.fixture
@@ -41,10 +39,13 @@ def guard(tiny_model: Path) -> Guard:
 
 def count(guard: Guard, text: str, *, with_views: bool = True) -> tuple[int, Scored]:
     scorer = guard._scorer
-    scorer.encoder.__class__ = CountingEncoder
-    scorer.encoder.tokens, scorer.with_views = 0, with_views  # type: ignore[assignment]
+    layers = scorer._fast
+    assert layers is not None
+    layers.__class__ = CountingLayers
+    assert isinstance(layers, CountingLayers)
+    layers.tokens, scorer.with_views = 0, with_views
     (scored,) = guard.score([ToolOutput(text=text, task="t")])
-    return int(scorer.encoder.tokens), scored  # type: ignore[arg-type]
+    return layers.tokens, scored
 
 
 @pytest.mark.parametrize("text", PLAIN)

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from causalguard.guard.encoder import Encoder
+from causalguard.guard.fast_llama import FastLlama, KeyValue, suits
 from causalguard.guard.template import Template, Tokens
 from causalguard.guard.views import View, views
 from causalguard.guard.windows import WindowSpec, windows
@@ -103,7 +104,9 @@ class Scorer:
         self.exit = encoder.exits[-1]
         self.width = encoder.head(self.exit).risk.in_features
         self._lock = threading.Lock()
-        self._prefixes: OrderedDict[tuple[int, ...], Any] = OrderedDict()
+        self._prefixes: OrderedDict[tuple[int, ...], list[KeyValue]] = OrderedDict()
+        self._fast: FastLlama | None = None
+        self._fast_tried = False
 
     @property
     def device(self) -> torch.device:
@@ -153,47 +156,96 @@ class Scorer:
         return placed, view.counts(tokens.offsets)
 
     def _batches(self, items: list[_Window]) -> list[list[_Window]]:
+        """Windows in order of length into batches of bounded size, with little padding."""
         batches: list[list[_Window]] = []
         for item in items:
-            if batches and (len(batches[-1]) + 1) * len(item.ids) <= self.batch_tokens:
-                batches[-1].append(item)
+            n = len(item.ids)
+            last = batches[-1] if batches else []
+            padding = sum(n - len(window.ids) for window in last)
+            fits = (len(last) + 1) * n <= self.batch_tokens and padding <= n // PADDING
+            if last and fits:
+                last.append(item)
             else:
                 batches.append([item])
         return batches
 
     def _forward(self, prefix: tuple[int, ...], batch: list[_Window]) -> tuple[Floats, Floats]:
-        longest = max(len(w.ids) for w in batch)
-        ids = torch.zeros((len(batch), longest), dtype=torch.long)
-        mask = torch.zeros((len(batch), len(prefix) + longest), dtype=torch.long)
-        mask[:, : len(prefix)] = 1
+        ids = torch.zeros((len(batch), max(len(w.ids) for w in batch)), dtype=torch.long)
         for row, window in enumerate(batch):
             ids[row, : len(window.ids)] = torch.from_numpy(window.ids)
-            mask[row, len(prefix) : len(prefix) + len(window.ids)] = 1
         with self._lock, torch.inference_mode():
-            cache = self._prefix_cache(prefix, len(batch))
-            r, logits = self.encoder(
-                ids.to(self.device), mask.to(self.device), past_key_values=cache, use_cache=True
-            )[self.exit]
+            fast = self._fast_path()
+            kept = self._prefix(prefix, fast)
+            if fast is not None:
+                states = fast.states(ids, kept, (self.exit,))
+                r, logits = self.encoder.head(self.exit)(states[self.exit])
+            else:
+                r, logits = self._plain(ids, kept, [len(w.ids) for w in batch])
             return r.float().cpu().numpy(), torch.sigmoid(logits.double()).float().cpu().numpy()
 
-    def _prefix_cache(self, prefix: tuple[int, ...], batch: int) -> Any:
-        """Keys and values of the trusted prefix, expanded to the batch; a few are remembered."""
+    def _fast_path(self) -> FastLlama | None:
+        """The short way through a Llama on a CPU; made on first use, for it copies weights."""
+        if not self._fast_tried:
+            self._fast_tried = True
+            if suits(self.encoder.backbone):
+                self._fast = FastLlama(self.encoder.backbone)
+        return self._fast
+
+    def slim(self) -> None:
+        """Let go of the encoder's layers where the short way has their weights: half the memory.
+
+        From then on only :meth:`score` works; who needs the layers calls ``build_scorer``.
+        """
+        if self._fast_path() is not None:
+            self.encoder.backbone = Released()
+
+    def _plain(
+        self, ids: Tensor, kept: list[KeyValue], lengths: list[int]
+    ) -> tuple[Tensor, Tensor]:
+        """The heads' outputs by way of transformers: any architecture, any device."""
         from transformers import DynamicCache
 
+        before = kept[0][0].shape[2]
+        mask = torch.zeros((len(ids), before + ids.shape[1]), dtype=torch.long)
+        for row, n in enumerate(lengths):
+            mask[row, : before + n] = 1
+        cache = DynamicCache([(_expand(k, len(ids)), _expand(v, len(ids))) for k, v in kept])
+        found: dict[int, tuple[Tensor, Tensor]] = self.encoder(
+            ids.to(self.device), mask.to(self.device), past_key_values=cache, use_cache=True
+        )
+        return found[self.exit]
+
+    def _prefix(self, prefix: tuple[int, ...], fast: FastLlama | None) -> list[KeyValue]:
+        """Keys and values of the trusted prefix; a few are remembered."""
         kept = self._prefixes.get(prefix)
         if kept is None:
-            cache = DynamicCache()
             ids = torch.tensor([prefix], device=self.device)
-            self.encoder.backbone(input_ids=ids, past_key_values=cache, use_cache=True)
-            kept = [(layer.keys, layer.values) for layer in cache.layers]
+            kept = fast.prefix(ids) if fast is not None else self._read_prefix(ids)
             self._prefixes[prefix] = kept
             while len(self._prefixes) > PREFIXES_KEPT:
                 self._prefixes.popitem(last=False)
         else:
             self._prefixes.move_to_end(prefix)
-        return DynamicCache([(_expand(k, batch), _expand(v, batch)) for k, v in kept])
+        return kept
+
+    def _read_prefix(self, ids: Tensor) -> list[KeyValue]:
+        from transformers import DynamicCache
+
+        cache = DynamicCache()
+        self.encoder.backbone(input_ids=ids, past_key_values=cache, use_cache=True)
+        return [(layer.keys, layer.values) for layer in cache.layers]
 
 
+class Released(nn.Module):
+    """Stands where the layers were."""
+
+    @property
+    def config(self) -> Any:
+        raise RuntimeError("this guard let go of its layers; make a scorer with build_scorer")
+
+
+PADDING = 2
+"""Padding of a batch stays below one row's tokens over this."""
 PREFIXES_KEPT = 8
 """Trusted prefixes whose keys and values stay in memory: 20 layers x 256 tokens are 15 MB each."""
 
