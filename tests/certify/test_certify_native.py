@@ -18,7 +18,8 @@ from causalguard.guard.langchain import CausalGuardLLM
 from causalguard.guard.native import NativeGuard
 from causalguard.interventions import engine
 from causalguard.records import Triplet
-from causalguard.train.cli import calibrate_command
+from causalguard.train.cli import calibrate_command, packaged_config
+from causalguard.train.config import load_config
 
 POLICY = b"""\
 schema: policy/1
@@ -131,3 +132,9 @@ def test_guard_certify_recognises_a_native_model(native: Path, tmp_path: Path) -
     done = CliRunner().invoke(cli, [*arguments, "--dtype", "float32"], standalone_mode=False)
     assert done.return_value == 0, done.output
     assert "native-cpu-float32" in (native / "safety-report.json").read_text()
+
+
+def test_the_shipped_native_configuration_trains_heads_alone() -> None:
+    config = load_config(packaged_config("native"))
+    assert config.steps == 0
+    assert config.heads_first is not None
