@@ -7,7 +7,10 @@ import pytest
 from causalguard.attestation import keys
 from causalguard.attestation.digests import model_dir_digests
 from causalguard.certify import verify
-from causalguard.certify.report.model import Report
+from causalguard.certify.attachments import check_files
+from causalguard.certify.pipeline import ATTACHED_NAMES
+from causalguard.certify.report import html
+from causalguard.certify.report.model import SCHEMA_VERSION, Report
 from causalguard.certify.trials import read_trials
 from causalguard.errors import CertificateError
 
@@ -27,15 +30,28 @@ def _verified(name: str) -> Report:
     return report
 
 
-def test_there_is_a_report_of_the_first_version() -> None:
-    assert "v1.0" in RELEASED
-
-
 @pytest.mark.parametrize("name", RELEASED)
 def test_a_released_report_still_verifies(name: str) -> None:
     report = _verified(name)
     assert report.results.result == "PASSED"
     assert report.schema_version == name.removeprefix("v")
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_what_a_released_report_carries_is_still_checked(name: str) -> None:
+    report, model = _verified(name), FIXTURES / name
+    files = {n: (model / n).read_bytes() for n in ATTACHED_NAMES if (model / n).is_file()}
+    check_files(report, read_trials(model / "trials.jsonl").trials, files)
+    assert (report.adaptive is None) == (name == "v1.0")
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_a_released_report_is_still_rendered(name: str) -> None:
+    assert "PASSED" in html.render(_verified(name))
+
+
+def test_the_present_version_has_its_fixture() -> None:
+    assert f"v{SCHEMA_VERSION}" in RELEASED
 
 
 @pytest.mark.parametrize("name", RELEASED)
