@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from causalguard.agents.litellm import PATH, read_call
+from causalguard.agents.litellm import MAX_MESSAGES, PATH, read_call
 from causalguard.errors import InputError
 from causalguard.guard.enforce import WITHHELD
 from causalguard.guard.policy import Policy
@@ -179,6 +179,14 @@ async def test_what_an_output_itself_can_cause_is_200_blocked_for_litellm() -> N
     assert "SECRET" not in str(failed)
 
 
+def test_a_long_chat_is_read_in_one_pass_over_its_texts() -> None:
+    tools = [tool(f"output {n}") for n in range(MAX_MESSAGES - 3)]
+    texts = [f"text {n}" for n in range(50_000)]
+    call = read_call(body(*tools, texts=texts))
+    assert len(call.parts) == MAX_MESSAGES - 3 + 1
+    assert call.parts[-1].places == tuple(range(50_000))
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -187,6 +195,7 @@ async def test_what_an_output_itself_can_cause_is_200_blocked_for_litellm() -> N
         {"texts": [1]},
         {"structured_messages": ["a"], "texts": []},
         {"structured_messages": {"role": "user"}, "texts": []},
+        {"texts": [], "structured_messages": [{"role": "user"}] * (MAX_MESSAGES + 1)},
         {"texts": ["a"], "additional_provider_specific_params": {"task": 1}},
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from causalguard.guard.context import CHARACTER_BUDGET
 from causalguard.guard.enforce import FAILED, WITHHELD
 from causalguard.guard.policy import Policy
 from causalguard.serve.app import MESSAGES, create_app
@@ -65,6 +66,15 @@ async def test_each_output_is_scanned_under_its_own_task_or_the_shared_one() -> 
         ("shared", "s", ""),
         ("own", "s", "mail"),
     ]
+
+
+async def test_a_task_of_megabytes_is_shortened_as_the_adapters_do_it() -> None:
+    guard = WordGuard()
+    await scan(guard, {"text": "a", "task": "begin" + "x" * 2_000_000 + "end"})
+    task = guard.outputs[0].task
+    assert len(task) == CHARACTER_BUDGET
+    assert task.startswith("begin")
+    assert task.endswith("end")
 
 
 WRONG: dict[str, bytes] = {

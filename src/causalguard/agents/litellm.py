@@ -18,7 +18,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from causalguard.errors import InputError
-from causalguard.guard.context import HUMAN_ROLES, SYSTEM_ROLES, Turn, make_context
+from causalguard.guard.context import (
+    HUMAN_ROLES,
+    SYSTEM_ROLES,
+    TrustedContext,
+    Turn,
+    make_context,
+)
 from causalguard.guard.enforce import WITHHELD
 from causalguard.guard.langchain_content import read
 from causalguard.guard.policy import Incoming, Ruling
@@ -29,6 +35,8 @@ PATH = "/beta/litellm_basic_guardrail_api"
 
 RESULT_BLOCKS = frozenset({"tool_result", "function_call_output", "function_response"})
 """Types of the blocks with which some providers put tool results into user messages."""
+MAX_MESSAGES = 10_000
+"""Messages of one chat; more are refused, for the work grows with messages times tool outputs."""
 STOPPING = frozenset({"block", "raise", "interrupt"})
 """Actions for which the whole call is refused: an HTTP guardrail can neither halt nor ask."""
 
@@ -81,6 +89,8 @@ def read_call(body: Any) -> Call:
         return Call(texts=texts, parts=_bare(texts, given, images=bool(body.get("images"))))
     if not isinstance(messages, list) or not all(isinstance(m, Mapping) for m in messages):
         raise InputError("structured_messages must be a list of messages in OpenAI's form")
+    if len(messages) > MAX_MESSAGES:
+        raise InputError(f"more than {MAX_MESSAGES} structured_messages; send fewer")
     return Call(texts=texts, parts=tuple(_parts(texts, messages, given)))
 
 
@@ -138,15 +148,20 @@ def _parts(
 ) -> Iterator[Part]:
     """One part per tool message, and one of all texts that no message accounts for."""
     turns = list(given)
+    context: TrustedContext | None = None
     called: dict[str, str] = {}
     known: set[str] = set()
     found: set[int] = set()
+    standing: dict[str, list[int]] = {}
+    for index, text in enumerate(texts):
+        standing.setdefault(text, []).append(index)
     for message in messages:
         role = str(message.get("role") or "").lower()
         content = message.get("content")
         if role in SYSTEM_ROLES | HUMAN_ROLES:
             typed, results = _typed(content)
             turns.append((role, "\n".join(typed)))
+            context = None
             known.update(typed)
         elif role in {"assistant", "model"}:
             known.update(_typed(content)[0])
@@ -155,7 +170,8 @@ def _parts(
         else:
             results = [message]
         for result in results:
-            part = _of_message(texts, result, turns, called)
+            context = context or make_context(turns)
+            part = _of_message(standing, result, context, called)
             found.update(part.places)
             yield part
     left = [i for i, text in enumerate(texts) if text and text not in known and i not in found]
@@ -164,9 +180,9 @@ def _parts(
 
 
 def _of_message(
-    texts: Sequence[str],
+    standing: Mapping[str, Sequence[int]],
     message: Mapping[str, Any],
-    turns: Sequence[Turn],
+    context: TrustedContext,
     called: Mapping[str, str],
 ) -> Part:
     content = _content(message)
@@ -174,7 +190,6 @@ def _of_message(
     strings = _typed(content)[0]
     call_id = str(message.get("tool_call_id") or message.get("tool_use_id") or "")
     call_id = call_id or str(message.get("call_id") or "")
-    context = make_context(turns)
     output = ToolOutput(
         text=readable.text,
         tool=called.get(call_id, ""),
@@ -182,11 +197,12 @@ def _of_message(
         system=context.system,
         id=call_id,
     )
-    standing = set(texts)
+    places = {place for text in strings if text for place in standing.get(text, ())}
     return Part(
         incoming=Incoming(output=output, unscannable=readable.unscannable),
-        places=tuple(i for i, text in enumerate(texts) if text and text in strings),
-        complete="\n".join(filter(None, strings)) == readable.text and standing >= set(strings),
+        places=tuple(sorted(places)),
+        complete="\n".join(filter(None, strings)) == readable.text
+        and all(text in standing for text in strings),
     )
 
 

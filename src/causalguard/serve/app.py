@@ -94,7 +94,7 @@ def create_app(
 
 def _scan(service: Service) -> Work:
     async def work(body: Any) -> Response | Refusal:
-        incoming = read_scan(body)
+        incoming = await asyncio.to_thread(read_scan, body)
         if len(incoming) > service.limits.max_outputs:
             return _too_many(service.limits)
         outcome = await service.decide(incoming)
@@ -108,7 +108,7 @@ def _scan(service: Service) -> Work:
 
 def _litellm(service: Service) -> Work:
     async def work(body: Any) -> Response | Refusal:
-        call = litellm.read_call(body)
+        call = await asyncio.to_thread(litellm.read_call, body)
         if len(call.parts) > service.limits.max_outputs:
             return _too_many(service.limits)
         outcome = await service.decide([part.incoming for part in call.parts])

@@ -15,7 +15,7 @@ class Limits:
     """Requests that may wait for a scan, >= 0; more are answered 429."""
     max_body_bytes: int = 16 * 1024 * 1024
     """Bytes of one request, >= 1; more are answered 413."""
-    max_outputs: int = 256
+    max_outputs: int = 1024
     """Tool outputs in one request, >= 1; more are answered 413."""
     body_timeout_s: float = 30.0
     """Seconds in which a request must have arrived, > 0; later ones are answered 408."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from causalguard.errors import InputError
+from causalguard.guard.context import make_context
 from causalguard.guard.policy import Incoming, Ruling
 from causalguard.records import ToolOutput
 
@@ -83,7 +84,9 @@ def _text(value: Any) -> bool:
 
 def _incoming(row: Mapping[str, Any], shared: Mapping[str, str]) -> Incoming:
     values = {key: row.get(key) or shared.get(key, "") for key in FIELDS}
-    return Incoming(output=ToolOutput(**values))
+    # As every adapter makes S: a task of megabytes keeps its beginning and its end.
+    context = make_context([("system", values["system"]), ("user", values["task"])])
+    return Incoming(output=ToolOutput(**{**values, **context._asdict()}))
 
 
 def answer_scan(rulings: Sequence[Ruling]) -> dict[str, Any]:
