@@ -108,6 +108,11 @@ def test_a_flagged_output_of_an_earlier_turn_does_not_block_this_one(guard: Word
     assert model(guard, "block").invoke(later).text != REFUSAL
 
 
+def test_tools_are_refused_with_the_way_to_use_them(guard: WordGuard) -> None:
+    with pytest.raises(NotImplementedError, match="CausalGuardLLM"):
+        model(guard).bind_tools([])
+
+
 def test_the_memory_is_shared_with_the_middleware(guard: WordGuard) -> None:
     from causalguard.guard.middleware import CausalGuardMiddleware
 

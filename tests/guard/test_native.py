@@ -183,6 +183,12 @@ def test_a_text_longer_than_the_model_s_context_is_withheld_unread(guard: WordGu
         guard.prefill([say("user", "ab " * 400)], enforcer(guard))
 
 
+def test_on_error_raise_raises_for_a_text_that_is_not_read(guard: WordGuard) -> None:
+    guard.model.max_tokens = 300
+    with pytest.raises(ScanError, match="not read"):
+        guard.prefill([ASK, tool("ab " * 400)], NativeEnforcer(guard, Policy(on_error="raise")))
+
+
 def test_a_text_scored_in_part_is_flagged(guard: WordGuard) -> None:
     guard.model.max_tokens = 100
     found = guard.score([ToolOutput(text="ab " * 400)])[0]

@@ -76,6 +76,14 @@ class NativeChatModel(BaseChatModel):
         name = kwargs.get("model") or self.native.files.info.base.name
         return {**found, "ls_provider": "causalguard", "ls_model_name": name}
 
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Any:
+        """Not in this version: the model's answers are text."""
+        message = (
+            "native mode answers in text and does not call tools; for an agent with tools put "
+            "the guard around its model: CausalGuardLLM(inner=..., model_dir=...)"
+        )
+        raise NotImplementedError(message)
+
     def get_token_ids(self, text: str) -> list[int]:
         """Tokens of a text as the model reads it."""
         ids: list[int] = self.native.model.renderer.template.tokens(text).ids.tolist()

@@ -9,6 +9,7 @@ the :class:`Enforcer`'s; the middleware may share it and then scans with the sam
 import logging
 from dataclasses import replace
 
+from causalguard.errors import ScanError
 from causalguard.guard.enforce import FAILED, WITHHELD, Enforcer, remove
 from causalguard.guard.policy import Incoming, Ruling
 from causalguard.records import Verdict
@@ -54,7 +55,12 @@ class NativeEnforcer(Enforcer):
         return replace(ruling, decision=decision, replacement=WITHHELD)
 
     def failed(self, item: Incoming, reason: str) -> Ruling:
-        """The ruling on a text that could not be read: closed."""
+        """The ruling on a text that could not be read: closed.
+
+        Raises ScanError instead where the policy says ``on_error: raise``.
+        """
+        if self.policy.on_error == "raise":
+            raise ScanError(f"a tool output was not read: {reason}; or set on_error: withhold")
         decision = self._decision(
             self._key(item), outcome="error", action="withhold", reason=reason
         )
