@@ -287,7 +287,9 @@ def main() -> None:
     parser.add_argument("--dry", action="store_true", help="print only")
     options = parser.parse_args()
     logging.getLogger("causalguard").setLevel(logging.CRITICAL)
-    result: dict[str, Any] = {
+    kept = RESULTS / "soak.json"  # each part keeps its last run
+    result: dict[str, Any] = json.loads(kept.read_text()) if kept.is_file() else {}
+    facts_of_run = {
         "command": "python " + shlex.join(sys.argv),
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "hardware": f"{platform.machine()}, {os.cpu_count()} cores",
@@ -296,7 +298,7 @@ def main() -> None:
     if options.seconds > 0:
         begin = time.monotonic()
         found = asyncio.run(scripted(options.seconds, callers=options.callers, seed=options.seed))
-        result["scripted"] = {"seconds": time.monotonic() - begin, **found}
+        result["scripted"] = {**facts_of_run, "seconds": time.monotonic() - begin, **found}
     if options.model:
         from causalguard.guard import Guard
 
@@ -304,12 +306,14 @@ def main() -> None:
             options.model, trust=options.key, require_certified=options.key is not None
         )
         guard.warmup()
-        result["model"] = asyncio.run(
+        found = asyncio.run(
             real(guard, options.messages, callers=options.callers, seed=options.seed)
         )
+        model = f"{guard.files.info.name}, {guard.backend}"
+        result["model"] = {**facts_of_run, "model": model, **found}
     RESULTS.mkdir(exist_ok=True)
     if not options.dry:
-        (RESULTS / "soak.json").write_text(json.dumps(result, indent=1) + "\n")
+        kept.write_text(json.dumps(result, indent=1) + "\n")
         (RESULTS / "soak.md").write_text(page(result))
     print(page(result))
     parts = [result[name] for name in ("scripted", "model") if name in result]
@@ -320,14 +324,15 @@ def page(result: dict[str, Any]) -> str:
     lines = [
         "# Many callers, cancelled and failing at random",
         "",
-        f"Command: `{result['command']}`  ",
-        f"Date: {result['date']}  ",
-        f"Hardware: {result['hardware']}; {result['callers']} concurrent callers",
-        "",
         "| | scripted scorer | real model |",
         "|---|---:|---:|",
     ]
     rows = {
+        "command": "command",
+        "date": "date",
+        "hardware": "hardware",
+        "model": "model",
+        "callers": "concurrent callers",
         "seconds": "seconds",
         "messages": "tool messages that reached the inner model",
         "leaks": "of these unguarded (must be 0)",
@@ -351,6 +356,8 @@ def shown(value: Any) -> str:
         return "-"
     if isinstance(value, dict):
         return ", ".join(f"{k} {v:,}" for k, v in value.items())
+    if isinstance(value, str):
+        return value
     return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"
 
 
