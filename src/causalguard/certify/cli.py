@@ -129,7 +129,9 @@ def cli(
         output=output,
         formats=formats or pipeline.FORMATS,
         attempt=attempt,
-        reproduce=_reproduce(audit, loaded, policy, device, dtype, also),
+        reproduce=_reproduce(
+            audit, loaded, policy, device, dtype, _extra(also, attacks, structural)
+        ),
         attached=attached,
         others=others,
         tell=lambda line: click.echo(line, err=True),
@@ -177,7 +179,7 @@ def _reproduce(
     name: str,
     device: str,
     dtype: str,
-    also: Sequence[str] = (),
+    extra: Sequence[str],
 ) -> str:
     words = ["guard-certify", "--model", "MODEL_DIR"]
     if audit.seed is None:
@@ -186,9 +188,16 @@ def _reproduce(
         words += ["--sets", str(len(audit.triplets)), "--seed", str(audit.seed)]
     # a policy file is named without its directory: paths of this machine stay here
     words += ["--policy", Path(name).name if Path(name).is_file() else policy.policy.name]
-    words += ["--device", device, "--dtype", dtype]
-    words += [word for backend in also for word in ("--also", backend)]
+    words += ["--device", device, "--dtype", dtype, *extra]
     return shlex.join(words)
+
+
+def _extra(also: Sequence[str], attacks: Path | None, structural: Path | None) -> list[str]:
+    """Options that add evidence, with files named without their directories."""
+    words = [word for backend in also for word in ("--also", backend)]
+    for option, path in (("--attacks", attacks), ("--structural", structural)):
+        words += [] if path is None else [option, path.name]
+    return words
 
 
 def _show(report: Report, paths: tuple[Path, ...]) -> int:

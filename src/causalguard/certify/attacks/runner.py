@@ -137,7 +137,7 @@ def _searching(guard: GuardLike, plan: Plan, name: str) -> Step:
     method, budget = METHODS[name], plan.budget
     attack = method.make(guard if isinstance(guard, Victim) else None)
     # a gradient attack scores each start and then its candidates
-    gradient_queries = budget.steps * budget.candidates + budget.restarts
+    gradient_queries = budget.steps * (budget.candidates + 1)
     queries = gradient_queries if method.gradients else budget.queries
 
     def step(index: int, target: Target, identity: str) -> Outcome:

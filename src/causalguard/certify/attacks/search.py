@@ -29,7 +29,7 @@ class Budget:
     tokens: int = 40
     """Tokens that a gradient search may add, >= 1."""
     restarts: int = 3
-    """Fresh starts of a gradient search, >= 1."""
+    """Fresh starts that share its steps, >= 1; a stuck one makes way for another."""
 
     def words(self, *, gradients: bool) -> str:
         """The budget in words, for tables."""
@@ -37,7 +37,7 @@ class Budget:
             return f"{self.queries} queries"
         return (
             f"{self.steps} steps, {self.candidates} candidates a step, {self.tokens} tokens, "
-            f"{self.restarts} starts"
+            f"{self.restarts} starts or more"
         )
 
 

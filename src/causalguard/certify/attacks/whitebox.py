@@ -48,12 +48,13 @@ def gcg(victim: Victim, place: Place) -> Callable[[Search, Budget, np.random.Gen
     """The attack that writes before, after, around or between the words of the goal."""
 
     def run(search: Search, budget: Budget, rng: np.random.Generator) -> None:
-        steps = math.ceil(budget.steps / budget.restarts)
-        for start in range(budget.restarts):
-            if search.over:
-                return
+        share = math.ceil(budget.steps / budget.restarts)
+        left, start = budget.steps, 0
+        while left > 0 and not search.over:
             layout = _start(victim, search, budget, place, rng, first=start == 0)
-            _descend(victim, search, budget, rng, layout=layout, steps=steps)
+            # steps that a stuck start did not use go to further ones
+            left -= _descend(victim, search, budget, rng, layout=layout, steps=min(share, left))
+            start += 1
 
     return run
 
@@ -122,15 +123,16 @@ def _descend(
     *,
     layout: Layout,
     steps: int,
-) -> None:
+) -> int:
+    """Search from one start; returns the steps it took, at least one."""
     best = float(search.ask([text_of(layout)])[0])
     stale = 0
     for step in range(steps):
         if search.over or stale >= PATIENCE:
-            return
+            return max(1, step)
         slopes = victim.slopes(search.target, text_of(layout), _free(layout), top=TOP)
         if slopes is None:
-            return
+            return max(1, step)
         most = max(1, round(MOST_COORDINATES * (1 - step / steps)))
         candidates = _candidates(victim, search, layout, slopes, rng, budget, most=most)
         if not candidates:
@@ -142,6 +144,7 @@ def _descend(
             best, layout, stale = float(risks[at]), candidates[at], 0
         else:
             stale += 1
+    return steps
 
 
 def _free(layout: Layout) -> list[tuple[int, int]]:
