@@ -185,6 +185,7 @@ def make_trainer(
         batches=batch_source(config, prepared, world=args.world_size),
         config=config,
         dev=Dev(corpus=prepared.dev, windows=config.windows.spec()),
+        say=say,
     )
 
 

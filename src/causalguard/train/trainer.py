@@ -1,8 +1,9 @@
 """The training loop: transformers' Trainer, told our loss, our batches and our metric."""
 
-import statistics
-from collections import deque
-from collections.abc import Iterator
+import importlib.util
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,31 +12,24 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Sampler
-from transformers import (
-    EarlyStoppingCallback,
-    Trainer,
-    TrainerCallback,
-    TrainerState,
-    TrainingArguments,
-)
+from transformers import Trainer, TrainerState, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from causalguard.errors import TrainingError
 from causalguard.guard.windows import WindowSpec
 from causalguard.train.batches import BatchSource
+from causalguard.train.callbacks import in_order
+from causalguard.train.callbacks.explosion import LossExplosion
+from causalguard.train.callbacks.verified import WEIGHTS
 from causalguard.train.config import TrainConfig
 from causalguard.train.gather import gather_rows, many_processes
 from causalguard.train.losses import LossWeights, guard_loss
 from causalguard.train.model import TrainedModel
-from causalguard.train.progress import Bar
 from causalguard.train.selection import dev_metrics, document_risks
 from causalguard.train.tokens import Corpus
 
-WEIGHTS = "trainable.safetensors"
-"""What a checkpoint holds of the model: adapter and heads."""
+log = logging.getLogger(__name__)
 METRIC = "eval_worst_group_tpr"
-RUNNING = 50
-"""Steps over which the loss's running median is taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +66,11 @@ class GuardTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped he
         batches: BatchSource,
         config: TrainConfig,
         dev: Dev | None,
+        say: Callable[[str], None] = log.info,
     ) -> None:
         """``config`` gives loss weights, exits, learning rates and what to watch."""
-        callbacks = [Bar(), LookAtTheEnd()]
-        if config.watch.patience and config.watch.every:
-            stop = EarlyStoppingCallback(config.watch.patience, config.watch.min_delta)
-            callbacks.append(stop)
+        gpu = args.device.type == "cuda"
+        callbacks = in_order(config.watch, Path(args.output_dir), gpu=gpu, say=say)
         # Trainer asks for a data set before it evaluates; ``evaluate`` below reads ``dev``.
         super().__init__(
             model=model,
@@ -98,12 +91,13 @@ class GuardTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped he
         self._exit_weights = {e.layer: e.weight for e in config.exits}
         self._terms: dict[str, Tensor] = {}
         self._counted = 0
-        self._recent: deque[float] = deque(maxlen=RUNNING)
+        self._computed, self._since = 0, time.monotonic()
+        self._explosion = next(c for c in callbacks if isinstance(c, LossExplosion))
         self._start = 0
 
     def train(self, resume_from_checkpoint: str | None = None, **kwargs: Any) -> Any:
         """Train; from a checkpoint on, batches continue where it stopped."""
-        self._start = 0
+        self._start, self._since = 0, time.monotonic()
         if resume_from_checkpoint:
             state = TrainerState.load_from_json(f"{resume_from_checkpoint}/trainer_state.json")
             self._start = state.global_step * self.args.gradient_accumulation_steps
@@ -161,8 +155,9 @@ class GuardTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped he
                 total = total + self._exit_weights[layer] * loss
                 self._count(layer, terms)
         self._counted += 1
+        self._computed += (packed.get("packed_ids", inputs["input_ids"])).numel()
         if self.model.training:
-            self._check(float(total.detach()), inputs)
+            self._explosion.see(total, inputs, self.state.global_step)
         return (total, outputs) if return_outputs else total
 
     def _count(self, layer: int, terms: dict[str, Tensor]) -> None:
@@ -170,29 +165,15 @@ class GuardTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped he
             key = name if len(self._exit_weights) == 1 else f"{name}_{layer}"
             self._terms[key] = self._terms.get(key, torch.zeros_like(value)) + value
 
-    def _check(self, loss: float, inputs: dict[str, Tensor]) -> None:
-        """Raise TrainingError on a loss that is not finite or has exploded, batch kept."""
-        limit = float("inf")
-        if len(self._recent) == RUNNING:
-            limit = self.config.watch.explosion * max(statistics.median(self._recent), 0.05)
-        if loss <= limit and loss == loss:  # noqa: PLR0124 - NaN differs from itself
-            self._recent.append(loss)
-            return
-        step = self.state.global_step
-        path = Path(self.args.output_dir) / f"bad-batch-step-{step}.safetensors"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({name: value.cpu().contiguous() for name, value in inputs.items()}, path)
-        message = (
-            f"the loss became {loss:g} at step {step} (allowed: {limit:g}); "
-            f"its batch is in {path}; lower optimiser.lr or set precision=fp32"
-        )
-        raise TrainingError(message)
-
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the mean of each loss term since the last log."""
+        """Add the mean of each loss term since the last log, and tokens a second."""
         if "loss" in logs and self._counted:
             logs |= {n: float(v) / self._counted for n, v in self._terms.items()}
+            now = time.monotonic()
+            each = self._computed * self.args.world_size
+            logs["tokens_per_second"] = round(each / max(now - self._since, 1e-9), 1)
             self._terms, self._counted = {}, 0
+            self._computed, self._since = 0, now
         super().log(logs, start_time)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
@@ -238,14 +219,16 @@ def read_weights(checkpoint: Path) -> dict[str, Tensor]:
     return tensors
 
 
-class LookAtTheEnd(TrainerCallback):  # type: ignore[misc]
-    """The last step is always looked at, whatever ``watch.every`` divides."""
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
-        """Ask for an evaluation at the last step."""
-        if state.global_step >= state.max_steps and args.eval_strategy != "no":
-            control.should_evaluate = True
-        return control
+def trackers(wanted: Sequence[str]) -> list[str]:
+    """The trackers whose packages are installed; the others are warned about, once each."""
+    packages = {"tensorboard": ("tensorboard", "tensorboardX")}
+    found = []
+    for name in dict.fromkeys(wanted):
+        if any(importlib.util.find_spec(p) for p in packages.get(name, (name,))):
+            found.append(name)
+        else:
+            log.warning("report_to: %s is not installed; going on without it", name)
+    return found
 
 
 def training_arguments(
@@ -294,7 +277,7 @@ def training_arguments(
         ddp_find_unused_parameters=False,
         remove_unused_columns=False,
         label_names=[],
-        report_to=list(config.report_to) or "none",
+        report_to=trackers(config.report_to) or "none",
         # Our sampler starts at the right batch itself.
         ignore_data_skip=True,
         disable_tqdm=True,

@@ -1,7 +1,6 @@
-"""A progress bar on stderr: loss terms, tokens per second, memory, time left."""
+"""A progress bar on stderr: loss terms, tokens a second, memory, time left."""
 
 import sys
-import time
 from typing import Any
 
 import torch
@@ -15,7 +14,6 @@ class Bar(TrainerCallback):  # type: ignore[misc]  # transformers is untyped her
 
     def __init__(self) -> None:
         self._bar: Any = None
-        self._rate: tuple[float, int] = (0.0, 0)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Draw the bar."""
@@ -31,7 +29,6 @@ class Bar(TrainerCallback):  # type: ignore[misc]  # transformers is untyped her
                 mininterval=1.0,
                 dynamic_ncols=True,
             )
-            self._rate = (time.monotonic(), state.global_step)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Advance by one step."""
@@ -50,6 +47,8 @@ class Bar(TrainerCallback):  # type: ignore[misc]  # transformers is untyped her
             self._bar.write(f"step {state.global_step}: dev {told}", file=sys.stderr)
             return
         shown = {n: f"{v:.3f}" for n, v in logs.items() if n.split("_")[0] in SHOWN}
+        if "tokens_per_second" in logs:
+            shown["tokens/s"] = f"{logs['tokens_per_second']:.0f}"
         if args.device.type == "cuda":
             shown["GiB"] = f"{torch.cuda.max_memory_allocated() / 2**30:.1f}"
         self._bar.set_postfix(shown)
