@@ -186,8 +186,11 @@ def _normed(x: Tensor, epsilon: float) -> Tensor:
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotary position embedding (Su et al. 2021), halves paired as in transformers' Llama."""
-    a, b = x.chunk(2, dim=-1)
-    return torch.cat((a * cos - b * sin, b * cos + a * sin), dim=-1)
+    turned = torch.empty(x.shape, dtype=x.dtype)
+    (a, b), (c, d) = x.chunk(2, dim=-1), turned.chunk(2, dim=-1)
+    torch.mul(a, cos, out=c).addcmul_(b, sin, value=-1)
+    torch.mul(b, cos, out=d).addcmul_(a, sin)
+    return turned
 
 
 def _causal(length: int, before: int, share: int, dtype: torch.dtype) -> Tensor:
