@@ -17,6 +17,7 @@ from torch import Tensor
 
 from causalguard.attestation.digests import model_dir_digests, root_digest
 from causalguard.certify.attacks.targets import Target
+from causalguard.errors import ModelDirError
 from causalguard.guard import base as bases
 from causalguard.guard.api import DTYPES, build_scorer, choose_dtype
 from causalguard.guard.bundle import read_model_dir
@@ -158,12 +159,17 @@ def load_victim(model_dir: Path, *, device: str = "cpu", dtype: str = "auto") ->
         dtype: float32, bfloat16, float16; auto: the fast one of this machine.
 
     Raises:
-        ModelDirError: it is damaged.
+        ModelDirError: it is damaged, or calibrated for native mode.
         BaseModelError: its base model is not there.
     """
     kind = torch.device(device).type
     chosen = choose_dtype(kind, None) if dtype == "auto" else dtype
     files = read_model_dir(model_dir)
+    if files.info.native is not None:
+        raise ModelDirError(
+            f"{model_dir} is calibrated for native mode; attacks and structural certificates speak "
+            "of the guard that scans in windows: give such a MODEL_DIR"
+        )
     scorer = build_scorer(files, device=device, dtype=DTYPES[chosen])
     directory = bases.resolve(files.info.base.name).directory
     return Victim(
