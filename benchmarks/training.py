@@ -16,6 +16,7 @@ import platform
 import statistics
 import tempfile
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,7 +170,20 @@ def batches_of(
 
 
 def run(name: str, config: TrainConfig, batches: list[Batch], bench: Bench, **kinds: Any) -> str:
-    """One row of the table."""
+    """One row of the table; a row that fails says why, and the others are still measured."""
+    try:
+        return measured(name, config, batches, bench, **kinds)
+    except Exception as error:  # noqa: BLE001
+        traceback.print_exc()
+        return f"| {name} | {type(error).__name__}: {str(error).splitlines()[0][:150]} |||||||| "
+    finally:
+        free()
+
+
+def measured(
+    name: str, config: TrainConfig, batches: list[Batch], bench: Bench, **kinds: Any
+) -> str:
+    """Train a few steps and write them up."""
     config = config.model_copy(update={"steps": bench.warm + bench.steps})
     trainer = make(config, batches, bench.device, **kinds)
     clock = Clock(bench.device)
@@ -199,12 +213,18 @@ def run(name: str, config: TrainConfig, batches: list[Batch], bench: Bench, **ki
     size = f"{shape.rows} x {shape.length}"
     if shape.packed:
         size += f" as {shape.packed[0]} x {shape.packed[1]}"
-    del trainer
-    free()
     return (
         f"| {name} | {size} | {seconds:.3f} | {sets:.1f} | {rows:.1f} | {tokens:,.0f} | "
-        f"{share:.1%} | {guessed / GIB:.2f} | {peak / GIB:.2f} |"
+        f"{share:.1%} | {guessed / GIB:.2f} | {peak / GIB:.2f}{card(bench.device)} |"
     )
+
+
+def card(device: str) -> str:
+    """What the card itself reports in use: pools and context included, other processes too."""
+    if device == "cpu":
+        return ""
+    left, whole = torch.cuda.mem_get_info()
+    return f" (card {(whole - left) / GIB:.2f})"
 
 
 def make(
@@ -287,13 +307,24 @@ def part_packed(bench: Bench) -> Iterator[str]:
     yield run("one padded forward, eager attention", eager, padded, bench)
     recomputed = config.model_copy(update={"checkpointing": True})
     yield run("one padded forward, checkpointing", recomputed, padded, bench)
-    if gpu:
-        flex = tree.model_copy(update={"attn": "flex"})
-        yield run("packed, FlexAttention", flex, packed, bench)
-        compiled = config.model_copy(update={"compile": True})
-        yield run("one padded forward, compiled layers", compiled, padded, bench)
-        both = tree.model_copy(update={"compile": True})
-        yield run("packed, SDPA, compiled layers", both, packed, bench)
+
+
+def part_kernels(bench: Bench) -> Iterator[str]:
+    """The same batches by kernels that have to be compiled first."""
+    real = json.loads(ROWS.read_text())
+    config = configuration("random:smollm2-135m", 20)
+    tree = config.model_copy(update={"packed": True})
+    yield f"\n## Compiled kernels on the same batches\n\n{HEAD}"
+    if bench.device == "cpu":
+        yield "| FlexAttention trains on GPUs only; layers: run this part on a GPU |||||||||"
+        return
+    padded = batches_of(real, config, packed=False)
+    packed = batches_of(real, config, packed=True)
+    compiled = {"compile": True}
+    yield run("one padded forward, compiled", config.model_copy(update=compiled), padded, bench)
+    yield run("packed, SDPA, compiled", tree.model_copy(update=compiled), packed, bench)
+    flex = tree.model_copy(update={"attn": "flex"})
+    yield run("packed, FlexAttention", flex, packed, bench)
 
 
 def smaller(batch: list[list[int]], rows: int) -> list[list[int]]:
@@ -350,15 +381,14 @@ def part_6gb(bench: Bench) -> Iterator[str]:
         whole = torch.cuda.get_device_properties(0).total_memory
         torch.cuda.set_per_process_memory_fraction(5.5 * GIB / whole)
     few = Bench(device=bench.device, steps=4, warm=2, matmul=bench.matmul)
-    for packed in (True, False):
-        for layers in (depth, depth // 2):
-            exits = (given.exits[0].model_copy(update={"layer": layers}),)
-            changes = {"packed": packed, "exits": exits, "accumulation": 2}
-            config = given.model_copy(update=changes)
-            facts = [triplets(1, prefix=context, window=given.windows.tokens)]
-            batches = batches_of(facts, config, packed=packed)
-            name = f"{layers} layers, {'packed' if packed else 'padded'}, NF4"
-            yield run(name, config, batches, few)
+    for packed, layers in ((True, depth), (False, depth), (True, depth // 2)):
+        exits = (given.exits[0].model_copy(update={"layer": layers}),)
+        changes = {"packed": packed, "exits": exits, "accumulation": 2}
+        config = given.model_copy(update=changes)
+        facts = [triplets(1, prefix=context, window=given.windows.tokens)]
+        batches = batches_of(facts, config, packed=packed)
+        name = f"{layers} layers, {'packed' if packed else 'padded'}, NF4"
+        yield run(name, config, batches, few)
     if gpu:
         torch.cuda.set_per_process_memory_fraction(1.0)
         yield "\nAll under a limit of 5.5 GiB for the process's tensors."
@@ -369,6 +399,7 @@ PARTS = {
     "prefix": part_prefix,
     "growth": part_growth,
     "6gb": part_6gb,
+    "kernels": part_kernels,
 }
 
 
