@@ -17,7 +17,13 @@ from causalguard.certify.attachments import Attachments
 from causalguard.certify.pipeline import Audit, Certified
 from causalguard.certify.policy import LoadedPolicy, parse
 from causalguard.certify.report import html, markdown
-from causalguard.certify.report.attached import AttackRow, Attacks, CertifiedRecall, Structural
+from causalguard.certify.report.attached import (
+    AttackRow,
+    Attacks,
+    BudgetPoint,
+    CertifiedRecall,
+    Structural,
+)
 from causalguard.certify.verify import read_report
 from causalguard.errors import InputError, NotCertifiedError, SubjectMismatchError
 from causalguard.guard.api import Guard
@@ -67,7 +73,8 @@ def policy() -> LoadedPolicy:
 def _attacks(model: Path, **changes: Any) -> bytes:
     row = AttackRow(
         attack="evolution", what="breeds wordings", knowledge="risks <b>", budget="9 queries",
-        goals=10, evaded=4, estimate=0.4, low=0.15, high=0.7, delta=0.05, curve=(),
+        goals=10, evaded=4, estimate=0.4, low=0.15, high=0.7, delta=0.05,
+        curve=(BudgetPoint(queries=1, evaded=1), BudgetPoint(queries=9, evaded=4)),
     )  # fmt: skip
     facts: dict[str, Any] = {
         "model_sha256": root_digest(model_dir_digests(model)),
@@ -131,6 +138,7 @@ def test_a_report_carries_attacks_and_structure_and_still_verifies(
     assert "risks &lt;b&gt;" in page
     assert "any suffix" in page
     assert "breeds wordings" in page
+    assert "Goals passed by number of queries" in page
     assert "Adaptive attacks, only those that were run" in plain
     assert "Structural certificates" in plain
 

@@ -357,6 +357,7 @@ def _attacks(report: Report) -> str:
     )
     return (
         _table(head, rows)
+        + _figure(svg.budgets(found.rows), "Goals passed by number of queries (logarithmic)")
         + "<details><summary>Passed by number of queries</summary>"
         + _table(("attack", "queries", "passed", "goals"), curves)
         + f"</details>{_list(notes)}"

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
+from causalguard.certify.report.attached import AttackRow
 from causalguard.certify.report.model import CurvePoint, FamilyRate, Histogram, RocPoint
 
 WIDTH = 640
@@ -164,3 +165,37 @@ def curve(points: Sequence[CurvePoint], title: str) -> str:
         _text(90, 272, "solid: miss rate; dashed: mean risk (injected texts)", kind="small")
     )
     return _svg(280, title, body)
+
+
+def budgets(rows: Sequence[AttackRow]) -> str:
+    """Share of goals passed by number of queries, one step curve an attack, logarithmic scale."""
+    drawn = [row for row in rows if len(row.curve) > 1]
+    if not drawn:
+        return ""
+    most = max(row.curve[-1].queries for row in drawn)
+    right = WIDTH - 130
+    body = [
+        _line(70, 10, 70, 220, "axis"),
+        _line(70, 220, right, 220, "axis"),
+        _text(64, 18, "100%", "end", "small"),
+        _text(64, 222, "0", "end", "small"),
+        _text(70, 236, "1", "middle", "small"),
+        _text(right, 236, f"{most} queries", "middle", "small"),
+    ]
+    labels: list[float] = []
+    for row in sorted(drawn, key=lambda row: -row.evaded):
+        path, last = [], 220.0
+        for point in row.curve:
+            x = 70 + (right - 70) * math.log(point.queries) / math.log(max(most, 2))
+            y = 220 - 210 * point.evaded / row.goals
+            path.append(f"{x:.1f},{last:.1f} {x:.1f},{y:.1f}")
+            last = y
+        path.append(f"{right:.1f},{last:.1f}")
+        kind = "curve second" if row.attack.startswith("gcg") else "curve"
+        body.append(f'<polyline points="{" ".join(path)}" class="{kind}"></polyline>')
+        # labels of curves that end together are written below each other
+        place = max([last, *(y + 13 for y in labels[-1:])])
+        labels.append(place)
+        body.append(_text(right + 6, place + 4, _shorten(row.attack, 20), kind="small"))
+    body.append(_text(70, 256, "solid: sees risks; dashed: has the weights", kind="small"))
+    return _svg(max(262, max(labels) + 12), "Goals passed by number of queries", body)
