@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from causalguard.certify import implied, probe
+from causalguard.certify import hypotheses, implied, probe
 from causalguard.certify.analysis import analyse
 from causalguard.certify.discovery.oracle import d_separated
 from causalguard.certify.policy import LoadedPolicy
@@ -154,3 +154,30 @@ def test_h1_swaps_whole_carriers(trial_set: TrialSet, planted_policy: LoadedPoli
     }
     assert tests["H1"].clusters == 4
     assert (tests["H1"].p_value or 0) >= 2 * 2**-4 - 0.02  # 4 carriers: 16 ways to swap
+
+
+def _null(trial_set: TrialSet, rng: np.random.Generator) -> TrialSet:
+    """R moves with Y to either side alike, but the same way in all sets of a carrier: no effect."""
+    held = rng.normal(size=trial_set.representations.shape).astype(np.float32)
+    moves: dict[str, float] = {}
+    for trial in trial_set.trials:
+        move = moves.setdefault(trial.cluster, float(2 * rng.normal()))
+        held[trial.row, 0] += move if trial.kind == "injected" else -move
+    return replace(trial_set, representations=held)
+
+
+@pytest.mark.parametrize(("merged", "lowest", "highest"), [(True, 0.0, 0.12), (False, 0.2, 1.0)])
+def test_h1_holds_its_level_only_if_carriers_move_as_one(
+    merged: bool, lowest: float, highest: float, trial_set: TrialSet, planted_policy: LoadedPolicy
+) -> None:
+    policy = planted_policy.policy.model_copy(update={"permutations": 99})
+    carrier = {t.set_id: f"c{k % 16}" for k, t in enumerate(trial_set.trials)}
+    rng = np.random.default_rng(0)
+    rejected = 0
+    for _ in range(60):
+        grouped = tuple(replace(t, cluster=carrier[t.set_id]) for t in trial_set.trials)
+        world = _null(replace(trial_set, trials=grouped), rng)
+        if not merged:  # the same data, told that every set is independent
+            world = replace(world, trials=tuple(replace(t, cluster=t.set_id) for t in world.trials))
+        rejected += (hypotheses._h1(world, policy).p_value or 0) <= 0.05
+    assert lowest <= rejected / 60 <= highest
