@@ -228,6 +228,25 @@ def contents(text: str) -> Iterator[str | list[Any]]:
     yield [nested, {"type": text, "text": text}, {"type": "image", "data": text}]
 
 
+class Remembering:
+    """A guard that scans nothing twice while one text is checked: it is a pure function."""
+
+    def __init__(self, guard: Guard) -> None:
+        self.guard = guard
+        self.identity = guard.identity
+        self.threshold = guard.threshold
+        self.known: dict[tuple[str, str, str], Verdict] = {}
+
+    def scan(self, outputs: Sequence[ToolOutput]) -> list[Verdict]:
+        return [self.one(output) for output in outputs]
+
+    def one(self, output: ToolOutput) -> Verdict:
+        key = (output.text, output.task, output.system)
+        if key not in self.known:
+            (self.known[key],) = self.guard.scan([output])
+        return self.known[key]
+
+
 class Checker:
     """Puts one text through the guard, the wrapped model and sanitising; collects faults."""
 
@@ -239,14 +258,16 @@ class Checker:
         self.flagged = 0
         self.refused = 0
         policies = [Policy(action=a, time_budget_s=600.0) for a in ("withhold", "sanitise")]
+        self.scanner = Remembering(guard)
         self.inner = [Witness(), Witness()]
         self.models = [
-            CausalGuardLLM(inner=inner, guard=Enforcer(guard, policy, memory=0))
+            CausalGuardLLM(inner=inner, guard=Enforcer(self.scanner, policy, memory=0))
             for inner, policy in zip(self.inner, policies, strict=True)
         ]
 
     def check(self, text: str) -> None:
         """Add to ``faults`` what went wrong; untyped errors come out as they are."""
+        self.scanner.known.clear()
         verdict = self.scan(text)
         if verdict is None:
             return
@@ -328,7 +349,7 @@ class Checker:
 
         readable = read(shown).text
         output = ToolOutput(text=readable, task="read the mail", system="be good")
-        if readable and readable not in NOTICES and self.guard.scan([output])[0].flagged:
+        if readable and readable not in NOTICES and self.scanner.one(output).flagged:
             self.faults.append(f"{model.enforcer.policy.action}: a flagged text was shown")
 
 
