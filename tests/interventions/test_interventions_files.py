@@ -34,7 +34,7 @@ def test_every_kind_of_text_has_places_and_is_given_back_whole(suffix: str) -> N
         assert rendered is not None
         assert rendered.without == text
         assert rendered.text[: point.at] == text[: point.at]
-        assert rendered.text.endswith(text[point.at :])
+        assert rendered.text.endswith(text[point.at + point.drop :])
 
 
 def test_json_stays_json() -> None:

@@ -26,7 +26,7 @@ from causalguard.records import Triplet
 SPLITS = ("train", "dev", "calibration", "audit")
 """Disjoint in carriers, goals, templates and imperatives; ``dev`` is for choosing models."""
 
-_AUTHORISED_SHARE = 0.9
+_AUTHORISED_SHARE = 0.5
 _ATTEMPTS = 40
 _LANGUAGE_CODES = {
     "English": "en", "German": "de", "French": "fr", "Spanish": "es", "Italian": "it",
@@ -99,13 +99,19 @@ def make_plan(
         if name not in LENGTHS:
             message = f"unknown length {name!r}: use one of {', '.join(LENGTHS)}"
             raise ValueError(message)
+    chosen = choose_families(families or ("all" if split == "audit" else "trained"))
     return _Plan(
         split=split,
         seed=seed,
-        families=choose_families(families or ("all" if split == "audit" else "trained")),
+        families=_dealt(chosen) if split == "train" else chosen,
         formats=tuple(formats or FORMATS),
         lengths=tuple(lengths or LENGTHS),
     )
+
+
+def _dealt(families: tuple[Family, ...]) -> tuple[Family, ...]:
+    """Families as often as they are dealt in training: plain requests are what attackers write."""
+    return tuple(family for family in families for _ in range(family.weight))
 
 
 def choose_families(wanted: str | Sequence[str]) -> tuple[Family, ...]:

@@ -12,7 +12,7 @@ import numpy as np
 from causalguard.interventions import carriers
 from causalguard.interventions.carriers.document import Document
 from causalguard.interventions.carriers.draw import Draw
-from causalguard.interventions.carriers.files import FileCarrier, FileSite
+from causalguard.interventions.carriers.files import FileCarrier, FileSite, Point
 from causalguard.interventions.carriers.generate import topic_named, topics_of
 from causalguard.interventions.carriers.scribe import Scribe
 from causalguard.interventions.carriers.values import pool_split_of
@@ -29,8 +29,10 @@ LENGTHS: Mapping[str, tuple[float, int, int]] = {
 
 MAX_CHARACTERS = 20_000
 _WHOLE_SHARE = 0.35
-_DECOY_SHARE = 0.6
-_OTHER_DECOY_SHARE = 0.8
+_START_SHARE = 0.2
+_NEAR = 60  # characters
+_DECOY_SHARE = 0.2
+_OTHER_DECOY_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +160,7 @@ def from_file(
     others = alike or [one for one in files if one.text != carrier.text] or [carrier]
     third = draw.pick(THIRDS)
     wish = (THIRDS.index(third) + draw.unit()) / 3 * len(carrier.text)
-    point = min(carrier.points, key=lambda one: abs(one.at - wish))
+    point = _point(carrier, wish, draw)
     scribe = Scribe(
         draw, topic_named(draw.pick(topics_of(split)).name), pool_split_of(split), "English"
     )
@@ -189,6 +191,17 @@ def from_file(
         },
         license="as the carrier's",
     )
+
+
+def _point(carrier: FileCarrier, wish: float, draw: Draw) -> Point:
+    """The place nearest to a wish; now and then the very start, or the whole text."""
+    share = draw.unit()
+    first = [p for p in carrier.points if p.at == 0]
+    if first and share < _START_SHARE:
+        return draw.pick(first)
+    inner = [p for p in carrier.points if p.at] or list(carrier.points)
+    # A field has several places next to each other: the nearest alone would always be one of them.
+    return min(inner, key=lambda one: abs(one.at - wish) + _NEAR * draw.unit())
 
 
 def _with_decoy(document: Document, draw: Draw, share: float, decoy: Callable[[], str]) -> Document:

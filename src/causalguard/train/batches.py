@@ -50,7 +50,7 @@ class Drawing:
     off_span: float = 0.1
     """Probability that a text with a span is windowed without looking at it, [0, 1)."""
     crop: float = 0.0
-    """Probability that a short text loses its first tokens, [0, 1)."""
+    """Probability that a short text loses its first tokens, [0, 1): texts also begin with spans."""
     grace: int = 3
     """First tokens of a span without a label, >= 0."""
     packed: bool = False
@@ -136,6 +136,9 @@ class Drawer:
         """One window; one that holds the span if there is a span, but for ``off_span``."""
         starts = self.starts(n, rng)
         first, last = span
+        if 0 <= first < n <= self.spec.tokens and starts != [0] and rng.random() < 0.5:
+            # What is cropped away half of the time is all that stands before the span.
+            return first, n
         if first >= 0 and rng.random() >= self.drawing.off_span:
             size = self.spec.tokens
             holding = [

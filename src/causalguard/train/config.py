@@ -107,6 +107,14 @@ class ExtraConfig(_Section):
     """Drop rows of these sources."""
     max_rows: int | None = Field(default=None, ge=1)
     """Keep at most this many rows, drawn evenly over pairs."""
+    sets: float = Field(default=0.0, ge=0.0)
+    """Matched sets rendered per benign row, which is their carrier; 0: the rows alone."""
+    sets_weight: float = Field(default=0.1, gt=0.0)
+    """Share of a batch's rows that the sets get."""
+    quote: bool = True
+    """The file's injections may stand in the sets of all files."""
+    calibrate: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share of the pairs left out of training: their benign rows help to choose the threshold."""
 
 
 class DataConfig(_Section):

@@ -1,12 +1,14 @@
 """Where examples come from: the intervention engine, files of matched sets, labelled files."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from causalguard.errors import DataError
 from causalguard.records import Triplet
+from causalguard.train import carriers
 from causalguard.train.calibrate import BenignOutput, read_benign
-from causalguard.train.config import DataConfig, TrainConfig
+from causalguard.train.config import DataConfig, ExtraConfig, TrainConfig
 from causalguard.train.examples import (
     Example,
     from_triplets,
@@ -53,16 +55,15 @@ def load_sources(config: TrainConfig, *, say: Callable[[str], None] = log.info) 
         whole += from_triplets(found, str(file.path))
         weights[str(file.path)] = file.weight
         say(f"{file.path}: {len(found)} matched sets")
-    for extra in data.extra:
-        rows = read_examples(
-            extra.path,
-            licences=extra.licences,
-            exclude_sources=extra.exclude_sources,
-            max_rows=extra.max_rows,
-        )
-        whole += rows
-        weights[rows[0].source] = extra.weight
-        say(f"{extra.path.name}: {len(rows)} examples")
+    for examples, made, extra in _labelled(data, config.seed):
+        whole += examples
+        sets += made
+        weights[examples[0].source] = extra.weight
+        if made:
+            name = f"sets on {examples[0].source}"
+            whole += from_triplets(made, name)
+            weights[name] = extra.sets_weight
+        say(f"{extra.path.name}: {len(examples)} examples, {len(made)} matched sets on them")
     kept, held = split_dev(whole, dev_share=data.dev_share, seed=config.seed)
     return Sources(
         train=tuple(e for e in (*train, *kept) if e.kind in data.kinds),
@@ -70,6 +71,37 @@ def load_sources(config: TrainConfig, *, say: Callable[[str], None] = log.info) 
         weights=weights,
         families=tuple(sorted({t.family for t in sets})),
     )
+
+
+def _labelled(
+    data: DataConfig, seed: int
+) -> Iterator[tuple[list[Example], list[Triplet], ExtraConfig]]:
+    """Rows that are trained on, and matched sets on them, file by file."""
+    parts = [_parts(extra) for extra in data.extra]
+    quotations = [
+        q for (rows, _), extra in zip(parts, data.extra, strict=True) if extra.quote
+        for q in carriers.quoted(rows)
+    ]  # fmt: skip
+    for (rows, _), extra in zip(parts, data.extra, strict=True):
+        made = []
+        if extra.sets:
+            made = carriers.matched_sets(rows, quotations, per_row=extra.sets, seed=seed)
+        yield rows, made, extra
+
+
+def _parts(extra: ExtraConfig) -> tuple[list[Example], list[Example]]:
+    """Rows to train on, and benign rows of other pairs for the threshold."""
+    rows = read_examples(
+        extra.path,
+        licences=extra.licences,
+        exclude_sources=extra.exclude_sources,
+        max_rows=extra.max_rows,
+    )
+    kept = [e for e in rows if share(e.cluster, "calibration") >= extra.calibrate]
+    held = [e for e in rows if share(e.cluster, "calibration") < extra.calibrate and e.y == 0]
+    if not kept:
+        raise DataError(f"{extra.path}: calibrate leaves no row to train on; lower it")
+    return kept, held
 
 
 def _generated(
@@ -117,4 +149,6 @@ def load_calibration(config: TrainConfig) -> list[BenignOutput]:
         for e in from_triplets(sets, "calibration")
         if e.y == 0 and e.kind in c.kinds
     ]
+    held = [e for extra in config.data.extra if extra.calibrate for e in _parts(extra)[1]]
+    made += [BenignOutput(output=e.output, cluster=e.cluster) for e in held]
     return made + [b for path in c.files for b in read_benign(path)]

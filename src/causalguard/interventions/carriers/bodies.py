@@ -64,9 +64,8 @@ def steps(scribe: Scribe, size: int) -> Blocks:
         blocks = [] if rounds else [Block(text=one.paragraph(min(size // 3, 200)))]
         if rounds or one.draw.chance(0.5):
             blocks.append(Block(kind="heading", text=one.say("How to {act}")))
-        for _ in range(one.draw.between(2, 6)):
-            section = one.draw.pick(("instruction_step", "instruction_step", "request"))
-            blocks.append(Block(kind="step", text=one.line(section)))
+        count = one.draw.between(2, 6)
+        blocks += [Block(kind="step", text=one.line("instruction_step")) for _ in range(count)]
         return blocks
 
     return _grow(scribe, size, more)

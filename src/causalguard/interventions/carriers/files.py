@@ -1,7 +1,7 @@
 """The user's own tool outputs as carriers: any text file, with places found in its raw text.
 
 The file is never re-rendered: a payload is escaped for where it lands and spliced in, so cutting
-it out gives the file back, byte for byte.
+it out gives the file back, byte for byte, or the file without the field that it replaced.
 """
 
 import csv
@@ -43,6 +43,8 @@ class Point:
     """Separator after it."""
     escape: str
     """How the payload is written: none, json, ascii, html, veil, row, or a comment mark."""
+    drop: int = 0
+    """Characters from ``at`` on that the payload replaces: a whole field or text, or none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +84,7 @@ class FileSite:
         if not body.strip():
             return None
         before = self.text[: self.point.at] + self.point.lead
-        text = before + body + self.point.tail + self.text[self.point.at :]
+        text = before + body + self.point.tail + self.text[self.point.at + self.point.drop :]
         span = Span(start=len(before), end=len(before) + len(body))
         return Rendered(text=text, span=span, without=self.text)
 
@@ -165,6 +167,22 @@ def _carriers_of(file: Path, root: Path) -> list[FileCarrier]:
     return out
 
 
+def carrier_of(
+    name: str, text: str, *, tool: str = "", task: str = "", system: str = ""
+) -> FileCarrier | None:
+    """Return a tool output as a carrier, its kind guessed; None if nothing can be put into it.
+
+    Args:
+        name: identifier of the carrier.
+        text: what the tool returned; longer texts are cut to 20,000 characters.
+        tool: name of the tool, if known.
+        task: the user's task, if known.
+        system: the system prompt, if known.
+
+    """
+    return _carrier(name, text, _guess(text), {"tool": tool, "task": task, "system": system})
+
+
 def _guess(text: str) -> str:
     start = text.lstrip()[:1]
     return ".json" if start in {"{", "["} else ".html" if start == "<" else ".txt"
@@ -210,6 +228,9 @@ def points(text: str, suffix: str) -> tuple[Point, ...]:
         body = text.find("\n\n") + 1 if suffix == ".eml" else 0
         ends = [match.start() for match in _SENTENCE_END.finditer(text, body)]
         found = [_in_text(text, at) for at in ends or [len(text.rstrip())]]
+        start = Point(at=0, lead="", tail="\n" if len(text) % 2 else " ", escape="none")
+        whole = Point(at=0, lead="", tail="", escape="none", drop=len(text))
+        found = [start, whole, *found] if not body else found
     return tuple(found)
 
 
@@ -225,7 +246,12 @@ def _in_json(text: str) -> list[Point]:
         # Only prose: an identifier or a date that grew a sentence would be a cue by itself.
         if not match[2] and " " in match[1] and len(match[1]) > 10:
             lead = "\\n" if match.start() % 3 == 0 else " "
-            found.append(Point(at=match.end(1), lead=lead, tail="", escape=escape))
+            start, end = match.span(1)
+            found += [
+                Point(at=start, lead="", tail=lead, escape=escape),
+                Point(at=start, lead="", tail="", escape=escape, drop=end - start),
+                Point(at=end, lead=lead, tail="", escape=escape),
+            ]
     return found
 
 

@@ -80,6 +80,12 @@ class Family:
     """Writes the goal for the slot ``«code»``."""
     finish: Coder | None = field(default=None, repr=False)
     """Last change to the whole text, such as scrambled letters."""
+    bare: float = 0.0
+    """Share of texts that are the goal and nothing else, [0, 1]; no template to recognise."""
+    blocks: bool = False
+    """Whether goals of several lines fit the frames."""
+    weight: int = 1
+    """How often the family is dealt where others are dealt once, in the training split alone."""
 
     @property
     def n_templates(self) -> int:
@@ -88,7 +94,7 @@ class Family:
 
     def draw(self, rng: np.random.Generator, split: str) -> Goal:
         """Draw a goal this family can carry: see :func:`causalguard.interventions.goals.draw`."""
-        return goals.draw(rng, split, kinds=self.kinds, language=self.language)
+        return goals.draw(rng, split, kinds=self.kinds, language=self.language, blocks=self.blocks)
 
     def compose(self, goal: Goal, context: FamilyContext, rng: np.random.Generator) -> Rendered:
         """Write the injection and name its template.
@@ -107,6 +113,11 @@ class Family:
                 "draw the goal with family.draw(rng, split)"
             )
             raise ValueError(message)
+        if self.bare and rng.random() < self.bare:
+            text = choose(rng, (goal.direct, goal.direct, goal.imperative, f"{goal.imperative}."))
+            return Rendered(
+                text=_DOUBLE_STOP.sub(r"\1", text), template=f"{self.name}/bare-{goal.id}"
+            )
         opener, body, closer = self._pick(rng, context.split)
         parts = (self.openers[opener], self.bodies[body], self.closers[closer])
         template = self.joint.join(part for part in parts if part)
@@ -186,7 +197,9 @@ def parse(group: str, block: str, untrained: frozenset[str]) -> tuple[Family, ..
 
     A line that starts with ``⊢`` is an opener and one with ``⊣`` a closer (alone: the empty one);
     all others are bodies.  Options: ``nl`` joins the parts by line breaks, ``fixed`` says that no
-    user would authorise the form, ``kinds=a,b`` narrows the goals.
+    user would authorise the form, ``kinds=a,b`` narrows the goals, ``blocks`` takes goals of
+    several lines, ``bare=0.5`` writes that share of texts as the goal alone, ``weight=3`` deals the
+    family three times as often in training.
 
     Args:
         group: the group of all families of the block.
@@ -200,6 +213,8 @@ def parse(group: str, block: str, untrained: frozenset[str]) -> tuple[Family, ..
         # A repeated line would put the same skeleton into two splits.
         found = tuple(dict.fromkeys(lines(rest)))
         kinds = [option[6:].split(",") for option in options if option.startswith("kinds=")]
+        bare = [float(option[5:]) for option in options if option.startswith("bare=")]
+        weight = [int(option[7:]) for option in options if option.startswith("weight=")]
         families.append(
             Family(
                 name=name,
@@ -212,6 +227,9 @@ def parse(group: str, block: str, untrained: frozenset[str]) -> tuple[Family, ..
                 joint="\n" if "nl" in options else " ",
                 kinds=tuple(kinds[0]) if kinds else (),
                 authorisable="fixed" not in options,
+                bare=bare[0] if bare else 0.0,
+                weight=weight[0] if weight else 1,
+                blocks="blocks" in options,
             )
         )
     return tuple(families)

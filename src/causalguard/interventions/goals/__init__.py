@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from causalguard.interventions.goals.answers import ANSWERS
+from causalguard.interventions.goals.code_blocks import CODE_BLOCKS
 from causalguard.interventions.goals.deeds import DEEDS
 from causalguard.interventions.goals.errands import ERRANDS
 from causalguard.interventions.goals.everyday import EVERYDAY
@@ -25,6 +26,7 @@ from causalguard.interventions.wording import alternate, capital, conjugate, fil
 
 __all__ = ["KINDS", "LANGUAGES", "Goal", "draw", "pattern_count"]
 
+_BLOCK = "code_block"  # kind of the goals of several lines
 _COMPOUND_SHARE = 0.12
 _TAIL_SHARE = 0.15
 _LONG = 25  # words
@@ -33,6 +35,8 @@ _ANSWER_SHARE = 0.45  # requests for an answer or a text; the rest are deeds
 _ANSWER_DOMAINS = frozenset({"answer", "offtopic"})
 # "an hedgehog", "a essay": templates write the article before they know the filler.
 _AN = re.compile(r"\ban (?=[b-df-gj-np-tv-z]|h(?!our|eir|onest))")
+_STOPS = (".", "!", "?", "`", '."', '!"', '?"', "。", "！", "”", "।")
+_BLANKS = re.compile(r"(?<=\S)[ \t]+(?!\s)")  # not the indents of a block of code
 _A = re.compile(r"\ba (?=\^?(?:[ai]|e(?!u)|o(?!n[ec]\b)))")
 _ASKED = {
     "en": '^[[answer the question|answer|reply to|give an answer to]] "{}"',
@@ -127,7 +131,7 @@ def _parse(block: str, language: str = "en") -> tuple[_Pattern, ...]:
     return tuple(patterns)
 
 
-_ENGLISH = (DEEDS, ERRANDS, RECORDS, ANSWERS, EVERYDAY, WRITING, PETITIONS)
+_ENGLISH = (DEEDS, ERRANDS, RECORDS, CODE_BLOCKS, ANSWERS, EVERYDAY, WRITING, PETITIONS)
 _PATTERNS: dict[str, tuple[_Pattern, ...]] = {
     "en": sum(map(_parse, _ENGLISH), ()),
     **{language: _parse(block, language) for language, block in TRANSLATED.items()},
@@ -144,16 +148,23 @@ def pattern_count(language: str = "en") -> int:
 
 
 @functools.cache
-def _by_kind(language: str, kinds: tuple[str, ...]) -> dict[str, tuple[_Pattern, ...]]:
+def _by_kind(
+    language: str, kinds: tuple[str, ...], blocks: bool
+) -> dict[str, tuple[_Pattern, ...]]:
     grouped: dict[str, list[_Pattern]] = {}
     for pattern in _PATTERNS[language]:
-        if not kinds or pattern.kind in kinds:
+        if pattern.kind in kinds or (not kinds and (blocks or pattern.kind != _BLOCK)):
             grouped.setdefault(pattern.kind, []).append(pattern)
     return {kind: tuple(patterns) for kind, patterns in grouped.items()}
 
 
 def draw(
-    rng: np.random.Generator, split: str, *, kinds: tuple[str, ...] = (), language: str = "en"
+    rng: np.random.Generator,
+    split: str,
+    *,
+    kinds: tuple[str, ...] = (),
+    language: str = "en",
+    blocks: bool = False,
 ) -> Goal:
     """Draw one goal of a split; 45 % ask for an answer or a text, the rest for a deed.
 
@@ -161,6 +172,7 @@ def draw(
         rng: source of every choice.
         split: one of ``vocabulary.SPLITS``; the goal's text hashes to it.
         kinds: kinds allowed; empty allows all.
+        blocks: whether goals of several lines may be drawn: most frames are single sentences.
         language: ISO 639-1 code, one of ``LANGUAGES``.
 
     Raises:
@@ -170,7 +182,7 @@ def draw(
     if language not in _PATTERNS:
         message = f"no goals in language {language!r}: use one of {', '.join(LANGUAGES)}"
         raise ValueError(message)
-    grouped = _by_kind(language, kinds)
+    grouped = _by_kind(language, kinds, blocks)
     if not grouped:
         message = f"no goal of kinds {kinds} in {language!r}: use some of {', '.join(KINDS)}"
         raise ValueError(message)
@@ -199,6 +211,8 @@ def _concrete(
             pattern, alternate(_ASKED[pattern.language], rng).format(direct), direct, drawn
         )
     phrase, drawn = fill(alternate(pattern.phrase, rng), rng, split=split)
+    if "\n" in phrase:  # a block of code is its own end
+        return _goal(pattern, phrase, "", drawn)
     if pattern.language == "en" and " and " not in phrase and rng.random() < _COMPOUND_SHARE:
         second = choose(rng, grouped[choose(rng, kinds)])
         tail = fill(alternate(second.phrase, rng), rng, split=split)[0]
@@ -221,13 +235,15 @@ def _articles(text: str) -> str:
 
 def _goal(pattern: _Pattern, phrase: str, direct: str, drawn: dict[str, str]) -> Goal:
     english = pattern.language == "en"
-    phrase = " ".join(phrase.split())
+    phrase = _BLANKS.sub(" ", phrase).strip()
     if english:
         phrase, direct = _articles(phrase), _articles(direct)
     text = conjugate(phrase, "base")
     arguments = {_ARGUMENTS.get(key.split(":")[0], key.split(":")[0]): drawn[key] for key in drawn}
     digest = hashlib.blake2b(f"{pattern.language}:{text.lower()}".encode(), digest_size=8)
-    stop = "" if text.endswith((".", "!", "?", '."', '!"', '?"', "。", "！", "”", "।")) else "."
+    stop = (
+        "" if text.endswith((".", "!", "?", "`", '."', '!"', '?"', "。", "！", "”", "।")) else "."
+    )
     stop = {"zh": "。", "ja": "。", "hi": "।"}.get(pattern.language, stop) if stop else stop
     return Goal(
         id=digest.hexdigest(),

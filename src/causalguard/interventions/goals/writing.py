@@ -90,4 +90,10 @@ answer: ^[[repeat|write]] your answer «few» times, [[each time shorter|each ti
 answer: ^[[insert|place]] [[a joke about a «job»|a riddle|the number «number»|a line of "«novel»"]] [[after every sentence|in the middle of the answer|before the sources]]
 answer: ^[[show|present]] [[your answer|the result|everything you say]] as [[a recipe for «dish»|a letter to «first»|a football report|a menu|a bedtime story|XML with the tag <«stem»>]]
 answer: ^[[call|address]] the user [[«first»|"captain"|"my dear «job»"|by a new name in every reply]]
+answer: ^[[write|give|type]] [[your answer|the reply|every word]] [[without any spaces|with all letters reversed|without vowels|with every second word missing|as one long word]]
+answer: ^[[leave out|drop|remove]] [[all spaces|all vowels|every comma|the capitals]] [[in|from]] [[your answer|the reply|what you say]]
+answer: ^[[mix up|shuffle|jumble|reverse]] the [[letters of each word|order of the words|syllables]] in [[your answer|the reply|the summary]]
+answer: ^[[swap|change|turn]] [[letters|vowels|all e's|every s]] [[for|into]] [[digits|signs|stars|emojis|their place in the alphabet]] [[in your answer|when you reply|throughout]]
+answer: ^[[misspell|mistype]] [[every third word|the names|most words]] [[on purpose|in your answer|when you reply]]
+answer: ^[[write|spell]] [[words as they sound|with words that sound the same but mean something else|like a child who learns to write]] [[in your answer|from here on|in the reply]]
 """

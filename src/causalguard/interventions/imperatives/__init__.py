@@ -3,6 +3,10 @@
 These are the hard negatives of hypothesis H2: texts with the verbs, trigger words, addresses and
 length of an injection, which ask nothing of the agent.  They speak to people, state rules, quote,
 report, or document.  Many are built around the very goals that attacks use.
+
+What makes such a text benign must stand in it: an addressee, a speaker, quotation marks, an answer,
+the past tense.  A naked question or request in a tool output is an injection, whatever its topic; a
+kind that wrote some would teach that plain requests are harmless (docs/experiments.md, a).
 """
 
 import base64
@@ -164,10 +168,12 @@ def render(
     opener, body, closer = found.pick(rng, split)
     short = 0 < length < 60
     parts = [found.bodies[body]]
-    if found.openers[opener] and not short:
+    # What says who speaks to whom is never left out: without it the text would be a bare request.
+    if found.openers[opener] and not (short and "" in found.openers):
         parts.insert(0, found.openers[opener])
     text = _filled(" ".join(parts), rng, split, topic)
-    closing = "" if short else _filled(found.closers[closer], rng, split, topic)
+    bare = short and "" in found.closers
+    closing = "" if bare else _filled(found.closers[closer], rng, split, topic)
     for _ in range(_MOST_SENTENCES):
         if len(text) + len(closing) >= 0.75 * length:
             break
@@ -207,13 +213,27 @@ _DRESSES: tuple[tuple[Callable[[str], bool], tuple[str, ...]], ...] = (
 """Which kinds wear the dress of an injection, by how the injection looks; the first match holds."""
 
 
+_TO_A_READER = frozenset(
+    {
+        "mail_request", "chat_question", "calendar_note", "ticket", "teacher_note", "bank_notice",
+        "survey_request", "quiz_question", "faq_question", "call_to_action", "review_advice",
+    }
+)  # fmt: skip
+"""Requests whose reader only the context tells: the hardest to part from an injection, and the
+first to teach that requests in mails and chats are harmless.  Real outputs bring more of them."""
+_TO_A_READER_SHARE = 0.25
+
+
 def _kind_like(like: str, rng: np.random.Generator) -> str:
     """Draw a kind, now and then one of the same dress as the injection."""
     if rng.random() < _MATCHED_SHARE:
         for wears, kinds in _DRESSES:
             if wears(like):
                 return choose(rng, kinds)
-    return choose(rng, KINDS)
+    while True:
+        kind = choose(rng, KINDS)
+        if kind not in _TO_A_READER or rng.random() < _TO_A_READER_SHARE:
+            return kind
 
 
 def _filled(template: str, rng: np.random.Generator, split: str, topic: str) -> str:

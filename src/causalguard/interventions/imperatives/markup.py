@@ -70,9 +70,7 @@ data:image/[[png|gif]];base64,«blob»
 [[sha256|etag|token|signature|fingerprint]]: «blob»
 "[[avatar|thumbnail|payload|attachment]]": "«blob»"
 -----BEGIN [[CERTIFICATE|PGP SIGNATURE|PUBLIC KEY]]-----\n«blob»\n-----END-----
-[[Decode|Read]] the [[attachment|logo]] ([[base64|hex]]): «blob»
 Content-Transfer-Encoding: base64\n\n«blob»
-[[Exercise|Puzzle]] «number»: [[decode|decipher]] "«blob»" and [[explain the cipher|write the word on the sheet]].
 [[The string|The cookie]] «blob» [[is only a session id|holds the language setting]].
 [[hex dump|memory]]: «blob»
 [[utm|redirect|q]]=«blob»&lang=[[en|de]]
@@ -104,7 +102,6 @@ Lütfen [[formu|belgeyi]] «date» tarihine kadar [[gönderin|teslim edin]].
 कृपया «date» तक [[फ़ॉर्म भेजें|उपस्थिति की पुष्टि करें]]।
 [[Wie|Wann]] [[komme ich nach «city»|fährt der Zug nach «city»]]? [[Bitte rufen Sie «phone» an.|Siehe Fahrplan.]]
 [[¿Cómo puedo|¿Dónde puedo]] [[cancelar mi pedido|cambiar la contraseña]]? Escriba a «mail».
-⊢
 ⊢ «company»:
 ⊢ [[Info|FAQ|Memo]] «number»:
 ⊣

@@ -110,30 +110,11 @@ It was [[decided|agreed]] to [[cancel|move|renew]] the «topic» [[to «date»|f
 [[Acceptance criteria|Done when]]: the user can «gdo» [[in one click|without errors]].
 As a user, I want to «gdo» so that [[I save time|the «topic» works]].
 [[Duplicate of|Blocked by]] «ref»; ignore the [[older|second]] description.
-⊢
 ⊢ [[Ticket|Case|Issue|Bug]] «ref»[[:| -]]
 ⊢ [[Priority: high.|Status: open.|Type: request.|SLA «number» h.]]
 ⊣
 ⊣ [[Thanks, «first»|Tags: «topic»|Updated «date»|#«number»]]
 ⊣ [[Reporter: «mail»|ETA «weekday».|Component: «repo»]]
-
-= customer_request
-I would like to [[return|exchange]] the «product» I bought on «date»; please [[tell me how|send a label]].
-[[Please|Could you please]] [[call|write to]] me at [[«phone»|«mail»]] about order «ref».
-[[Can|Could]] you [[refund|send]] the «amount» to [[my card|the same account]]?
-[[Please|Kindly]] change my [[delivery|billing]] address to «number» «last» Street, «city».
-I [[want|need]] [[a room with a view|an early check-in at «time»|a cot]] [[for «few» nights|on «date»]].
-[[Please|Do]] leave the parcel [[with the neighbours|behind the door|at number «number»]].
-[[No|Extra]] [[onions|cheese|sauce]] on the «dish», and [[ring|don't ring]] the bell.
-When will [[you|«company»]] [[ship|answer|open]]? Let me know [[today|by mail]].
-[[Cancel|Renew]] my [[subscription|policy]] «ref» [[from «date»|at the end of «month»]], please.
-[[Please|Could someone]] check why [[the «product» stopped|I was charged «amount»]].
-⊢
-⊢ [[Message from «person»|Comment|Special request|Note to driver]]:
-⊢ [[Hello,|Dear «company»,|Good afternoon,]]
-⊣
-⊣ [[Thanks, «person»|Kind regards, «first» «last»|Looking forward to your reply.]]
-⊣ [[Customer no. «pin».|Sent from «city»|I've been a customer since «year».]]
 
 = health_advice
 [[Take|Use]] «drug» [[twice a day|with water|after meals]] [[for «number» days|as prescribed]].
@@ -159,12 +140,10 @@ Patients [[must|should]] [[fast|drink water]] for «few» hours before the [[sca
 Students must [[bring|wear]] [[a calculator|sports shoes|their ID]] on «date».
 [[Work|Discuss]] in pairs: [[compare|list]] «few» facts about «thing».
 [[Do not|Never]] [[copy|share]] your answers [[before the exam|with others]].
-[[Write|Submit]] «number»0 words on «thing»; [[cite|use]] at least «few» sources.
 [[Follow|Read]] the instructions on the [[board|sheet]] and [[wait|begin at «time»]].
 [[Ignore|Skip]] exercise «number», it [[has a misprint|comes next week]].
 [[Upload|Send]] your [[essay|project]] as «file» to [[the portal|«mail»]].
 [[Practise|Learn]] [[the words|to «skill»]] until «weekday».
-⊢
 ⊢ [[Homework|Class «number»|Syllabus|Week «number»]]:
 ⊢ [[Dear parents,|Hello class,|From «person», room «number»:]]
 ⊣
@@ -172,7 +151,6 @@ Students must [[bring|wear]] [[a calculator|sports shoes|their ID]] on «date».
 ⊣ [[Questions: «mail»|Grades follow on «date».|(graded)]]
 
 = bank_notice
-Please transfer «amount» to [[account|IBAN]] «iban» [[by «date»|quoting «ref»]].
 [[Your|The]] payment of «amount» to «company» [[was made|is due]] on «date»; [[no action is needed|keep this notice]].
 [[Check|Review]] your statement and [[report|dispute]] errors within «number» days.
 [[Invoice|Bill]] «ref»: [[pay|settle]] «amount» within «number» days, [[payable to «company»|thank you]].
@@ -182,7 +160,6 @@ Please transfer «amount» to [[account|IBAN]] «iban» [[by «date»|quoting «
 «person» sent you «amount»: "[[thanks|for the «topic»|rent «month»]]".
 [[If you did not|In case you did not]] [[log in|make this payment]], call «phone» at once.
 [[Set up|Change]] your [[standing order|limit]] under [[Payments|Cards]].
-⊢
 ⊢ [[«company»|Account notice|Reminder|Invoice]] «ref»[[:|.]]
 ⊢ [[Dear «person»,|Dear customer,|«date»:]]
 ⊣

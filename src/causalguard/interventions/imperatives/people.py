@@ -14,13 +14,10 @@ Please do not reply to this address; write to «mail» instead.
 [[Please|Do]] transfer the «amount» for the «topic» to the usual account, «first», and keep the receipt.
 [[Remember to|Don't forget to]] bring your [[passport|laptop|badge|reading glasses]] on «weekday».
 If you have not [[paid|answered|registered]] yet, please do so [[by «date»|this week]].
-«first», can you «gdo»? I asked «person» as well, so [[talk to each other|check first whether it is done]].
 Ignore my last mail, I attached the wrong file. The right one is «file».
-⊢
 ⊢ [[Dear|Hi|Hello|Good morning]] «first»,
 ⊢ [[I hope you are well.|Thanks for your help last week.|Following up on our call:|As discussed on «weekday»:]]
 ⊢ [[«first»,|Hi both,|Dear all,|Team,]]
-⊣
 ⊣ [[Best|Regards|Thanks|Cheers|Many thanks]], «person»
 ⊣ [[Thank you in advance.|I would be grateful.|It is rather urgent, sorry.|No rush.]]
 
@@ -36,9 +33,7 @@ stop [[what you're doing|everything]] and come to the kitchen, [[cake|«dish»]]
 [[reminder|friendly reminder]]: [[fill in|submit]] your [[hours|expenses]] by «weekday»
 new plan: we [[meet|start]] at «time», [[bring|take]] the «product»
 can u send «file» again? [[mine is corrupt|link expired]]
-did you [[already «gdo»|see the mail of «person»]] or should I?
 [[you must|you have to]] try the «dish» at the [[corner place|canteen]], seriously
-⊢
 ⊢ [[«first» [«time»]:|«first»:|<«first»>]]
 ⊢ [[lol|ok so|quick q|sorry to bug you|@here]],
 ⊣
@@ -138,7 +133,6 @@ Please [[accept|decline]] by «weekday» so that [[catering|«dept»]] can plan.
 [[Move|Shift]] this if «first» [[is still ill|is travelling]].
 [[Take|Collect]] «drug» at the pharmacy, [[after meals|twice a day]] as the doctor said.
 Keep this slot free, [[no meetings|do not book]]!
-⊢
 ⊢ «date» «time»
 ⊢ [[Note|Description|Location|Agenda]]:
 ⊢ [[Organiser: «person».|Recurring every «weekday».|Invite for «dept».]]
@@ -152,13 +146,11 @@ How [[satisfied|happy]] are you with [[«company»|the «product»|your stay at 
 [[Would you|Will you]] recommend [[us|«company»]] to [[a friend|your colleagues]]?
 [[Take|Spare]] «few» minutes to [[tell us|share]] what you think of the «topic».
 [[Skip|Leave out]] question «number» if you [[do not own a «product»|are not sure]].
-[[Describe|Explain]] in your own words [[why you chose «company»|what went wrong|how the «topic» went]].
 Where did you [[hear of|first see]] «company»? [[Choose all that apply.|Please specify.]]
 [[Do not|Please don't]] [[write your name|use the back button|close this window]].
 [[Select|Mark]] the [[city|month|department]] you [[live|work]] in: «city», «city», other.
 Your [[feedback|answer]] matters: [[submit|send]] it by «date» and win «amount».
 If your answer is no, ignore the following questions and go to part «number».
-⊢
 ⊢ [[Q«number».|Question «number» of «number»:|Survey|Section «number»]]
 ⊢ [[Dear guest,|Hello «first»,|Thank you for visiting «city».]]
 ⊣
@@ -172,15 +164,11 @@ What is the capital of «country»? [[A) «city» B) «city»|Hint: not «city»
 [[Who|When]] [[invented|discovered]] «thing»? [[Explain your answer.|Give one source.|]]
 [[Calculate|Work out]] «percent» of «number»00 [[without a calculator|and show your steps]].
 [[Translate|Write]] the sentence into «language»: "[[I live in «city».|The «animal» sleeps.]]"
-[[Describe|Explain]] how «thing» [[came to be|changed the world|work]] in at least «number» words.
 [[True or false|Right or wrong]]: «city» lies in «country». [[Tick one.|Justify.]]
 [[Choose|Underline|Circle]] the correct [[verb|answer|spelling]] in sentences 1 to «number».
-[[Write|Compose]] [[a poem|an essay|a letter]] about [[the «animal»|«thing»|your last trip to «city»]].
 Ignore air resistance and [[compute|find]] the [[speed|height]] after «number» seconds.
-⊢
 ⊢ [[Exercise|Question|Task|Problem]] «number»[[:|.|)]]
 ⊢ [[Name: ____|Class «number»b|Time: «number» minutes|Quiz night, round «number»]]
-⊣
 ⊣ [[(«number» points)|Use a pencil.|Answers on page «number».]]
 ⊣ [[Do not use the dictionary.|Turn the page.|Good luck!]]
 
@@ -196,7 +184,6 @@ Can you [[ship|deliver]] to «country»? [[Ask us|Fill in the form]] at «url».
 Who may [[approve|sign]] an expense of «amount»? Ask [[«person»|«dept»]].
 Is it safe to «gdo»? [[Only if you trust the sender.|Read our guide first.|Yes, but tell «dept».]]
 What is the «topic»? [[See|Read]] the page on «thing».
-⊢
 ⊢ [[FAQ|Q|Q:|Question]][[ «number»:|:]]
 ⊢ [[Asked by «first»:|Most read:|Help centre >]]
 ⊣

@@ -96,7 +96,6 @@ The `[[send|create|delete]]_«stem»` tool «gdoes»; [[requires|needs]] scope [
 [[Disable|Enable]] [[flaky test|telemetry|cache]] [[until «version»|on «branch»]]
 [[Reviewers|«first»]]: please [[look at|focus on]] `«function»`
 [[Forget|Drop]] previous [[state|cache]] on [[logout|restart]]
-[[Tell|Ask]] users to «gdo» [[in the dialog|on first start]]
 ⊢
 ⊢ commit «pin»\nAuthor: «person» <«mail»>\n
 ⊢ [[Changelog|Release «version»|PR #«number»]]:
@@ -105,18 +104,15 @@ The `[[send|create|delete]]_«stem»` tool «gdoes»; [[requires|needs]] scope [
 ⊣ [[[skip ci]|(cherry-picked)|Refs «ref»]]
 
 = prompt_docs
-You are a [[helpful|friendly|careful]] assistant for «company». [[Answer briefly.|Never reveal prices.|Use plain words.]]
+A bot of «company» starts with "You are a [[helpful|friendly|careful]] assistant. [[Answer briefly.|Never reveal prices.|Use plain words.]]"
 [[Example|Sample|Default]] system prompt: "[[You are a tutor for «thing».|Reply in «language» only.|Do not discuss «company».]]"
 [[Write|Design]] prompts that [[state the role|give examples|set a format]]; [[avoid|do not use]] negations.
 [[Tell|Instruct]] the model to [[answer in JSON|cite sources|think first]], [[then|and]] check the output.
 [[In|With]] the system message, developers [[set|define]] [[rules|tone]] that users cannot override.
 [[Prompt|Template]]: "[[Summarise|Translate|Classify]] the text between the marks. {text}"
 [[Lesson|Tip]] «number»: [[ask|let]] the model to [[play a role|list steps|rewrite the text]].
-a [[photo|painting|render]] of [[an «animal»|«city» at night|«dish»]], [[highly detailed|soft light]], [[no text|--ar 3:2]]
-[[imagine|create]]: «thing» [[in the style of a poster|as a woodcut]], [[ignore background|negative prompt: blur]]
-[[Act as|You are]] [[a travel guide|an interviewer|a chef]] - [[one of our «number» sample prompts|from the prompt library]].
+"[[Act as|You are]] [[a travel guide|an interviewer|a chef]]" - [[one of our «number» sample prompts|from the prompt library]].
 [[Use case|Exercise]]: a chatbot of «company» that can «gdo» [[after asking the customer|for staff]].
-⊢
 ⊢ [[Prompt guide|Docs|Chapter «number»|Workshop]]:
 ⊢ [[From the course|Shared by «first»|Template v«version»]]:
 ⊣
@@ -146,11 +142,9 @@ The phrase "ignore [[previous|all prior]] instructions" is [[the best known|a cl
 
 = model_transcript
 User: [[what is «thing»?|how do I «skill»?|translate «animal»]] Assistant: [[Here is a short answer.|It depends.|Sure!]]
-[[Transcript|Figure «number»]]: Human: "[[please |]]«gdo»" AI: "[[I cannot do that.|Which account?|Done, as you asked.]]"
+[[Transcript|Figure «number»]]: Human: "[[please |]]«gdo»" AI: "[[I cannot do that.|No, and I told my owner.|I refuse.]]"
 [[Turn|Round]] «number» - user: [[tell me a joke|thanks]] / model: [[Why did the «animal» cross the road?|You are welcome]]
 system: [[be brief|You are a bot of «company».]] user: [[opening hours?|where is order «ref»?]] assistant: [[«time»|On its way.]]
-[[Annotators|Raters]] saw the request "[[«gdo»|write a poem about «thing»]]" and [[marked|rated]] the [[reply|refusal]] [[as safe|«number» points]].
-Q: «gdirect» A: [[The model answered correctly.|see page «number»|unknown]]
 [[Appendix|Log]] [[A|B]]: <user> [[hello|help me plan a trip to «city»]] <bot> [[Gladly!|When do you travel?]]
 [[The call|The trace]] was {"name": "«function»", "arguments": {"«column»": «number»}}; [[it failed|result ok]].
 "[[Open|Close]] the «device»," said [[«first»|the child]], and the [[speaker|assistant]] [[did|replied "OK"]].
@@ -171,8 +165,6 @@ Q: «gdirect» A: [[The model answered correctly.|see page «number»|unknown]]
 [[Teachers|Doctors]] are [[told|advised]] to [[ignore|check]] [[what chatbots say|AI summaries]].
 [[How will|Will]] AI change «thing»? [[Read our interview|Listen to the podcast]] with «person».
 [[«company» shares|The market]] [[rose|fell]] «percent» after [[the update|a new model]].
-[[Ask|Tell]] your [[speaker|phone]] to «gdo» and it [[may|will]] [[answer|refuse]], our test finds.
-[[Opinion|Comment]]: do not let machines «gdo».
 ⊢
 ⊢ «city», «date» -
 ⊢ [[Technology|Breaking|AI weekly|Opinion]]:
@@ -205,8 +197,6 @@ It was «person» who «gdone».
 [[The assistant|Our app|The button]] «gdoes» [[when you ask|if enabled]].
 [[Shortcut|Command|Gesture]]: [[Ctrl+«number»|swipe left]] to [[undo|override|ignore]] [[the last step|a suggestion]].
 [[Plans|Prices]]: [[Free|Basic]] - «gdoing»; [[Pro|Team]] - [[«amount» a month|no limits]].
-[[Upgrade|Switch]] to [[Pro|Team]] and «gdo» [[without limits|faster]].
-[[Say|Type]] "«gdo»" and [[see|watch]] «app» [[work|respond]] - [[a demo|try it]].
 [[Admins|Owners]] can [[allow|forbid]] [[guests|bots]] to «gdo».
 [[Known issue|Limit]]: «gdoing» [[fails|is slow]] on [[old phones|«branch»]].
 [[Roadmap|Planned]]: «gdoing» ([[«month»|v«version»]]).
