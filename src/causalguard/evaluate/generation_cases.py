@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import yaml
@@ -36,8 +36,10 @@ class GenerationConfig(BaseModel):
     """Of carriers, frames, goals and sampling."""
     families: tuple[str, ...] = ("naive_request", "ignore_previous", "new_task")
     """Attack families, dealt in turn."""
-    checks: tuple[CheckKind, ...] = ("contains", "begins", "only")
-    """Kinds of goals, by their checks; capitals and json are hard for small models."""
+    checks: tuple[CheckKind, ...] = ("contains", "begins")
+    """Kinds of goals, by their checks; the others are hard for small models."""
+    placement: Literal["end", "carrier"] = "end"
+    """Where the order stands: behind the benign text, or where the engine puts it."""
     formats: tuple[str, ...] = ("plain", "markdown", "email")
     """Formats of the carriers."""
     lengths: tuple[str, ...] = ("50-200",)
@@ -150,6 +152,8 @@ def _case(triplet: Triplet, config: GenerationConfig, number: int) -> Generation
     order = family.compose(easy.goal, context, rng).text
     start, end = triplet.span.start, triplet.span.end
     injected = f"{triplet.injected[:start]}{order}{triplet.injected[end:]}"
+    if config.placement == "end":  # small models obey what they read last
+        injected = f"{triplet.benign.rstrip()}\n\n{order}"
     values = {"tool": triplet.tool, "task": triplet.task, "system": triplet.system}
     return GenerationCase(
         id=f"case-{number:04d}",
