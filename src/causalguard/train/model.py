@@ -50,6 +50,8 @@ class Build:
     """Where it will run: weights are quantised there, one map at a time."""
     nf4: bool = False
     """The linear maps of the layers in four bits; see train/quantise.py."""
+    storage: torch.dtype = torch.uint8
+    """What holds four-bit weights; FSDP shards floating-point types alone."""
     attention: str | None = None
     """transformers' name of the attention kernel; None: its own choice."""
     compiled: bool = False
@@ -153,9 +155,9 @@ def build_model(
         """Quantise, and write the weights of a base that has none."""
         if how.nf4 and is_random(base.name):
             drawn = partial(draw_linear, device=how.device)
-            to_nf4(whole, how.device, dtype=how.dtype, weight=drawn)
+            to_nf4(whole, how.device, dtype=how.dtype, storage=how.storage, weight=drawn)
         elif how.nf4:
-            to_nf4(whole, how.device, dtype=how.dtype)
+            to_nf4(whole, how.device, dtype=how.dtype, storage=how.storage)
         if is_random(base.name):
             fill(whole, how.device)
 

@@ -1,6 +1,7 @@
 """A training run, top to bottom: configuration in, MODEL_DIR out."""
 
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,8 +140,11 @@ def build_of(
     )
     if reason is not None:
         say(reason)
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    sharded = os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true"
     return Build(
-        dtype=torch.bfloat16 if precision == "bf16" else torch.float32,
+        dtype=dtype,
+        storage=dtype if sharded else torch.uint8,
         device=device,
         nf4=config.quantisation == "nf4",
         attention=kernel,
