@@ -39,7 +39,9 @@ def awkward(rng: np.random.Generator, words: list[str], most: int) -> str:
     """Random pieces and words."""
     count = int(rng.integers(0, most + 1))
     return "".join(
-        str(rng.choice(PIECES)) if rng.random() < 0.6 else " " + str(rng.choice(words))
+        PIECES[int(rng.integers(len(PIECES)))]
+        if rng.random() < 0.6
+        else " " + words[int(rng.integers(len(words)))]
         for _ in range(count)
     )
 

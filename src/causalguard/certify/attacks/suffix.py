@@ -4,8 +4,9 @@ A byte-level tokenizer first cuts a text into pre-tokens by a regular expression
 left, and then merges inside each of them.  Where a pre-token ends is decided by what it holds and
 by at most ``LOOK_AHEAD`` characters after it (two: an apostrophe waits for "ll", "re" or "ve", and
 the last white space before a word goes with the word).  So every pre-token that ends at least that
-many characters before the end of the text is the same whatever is appended.  docs/proofs.md has
-the argument; the tests re-tokenise thousands of texts.
+many characters before the end of the text is the same whatever is appended.  The cut is never made
+after white space, for a run of it is cut up only when a word follows.  docs/proofs.md has the
+argument; the tests re-tokenise thousands of texts.
 """
 
 import json
@@ -42,7 +43,9 @@ class StableText:
     def __call__(self, text: str) -> str:
         """The longest beginning of ``text`` that is tokenised alike whatever follows ``text``."""
         ends = [end for _, (_, end) in self._cut.pre_tokenize_str(text)]
-        stable = [end for end in ends if end + LOOK_AHEAD <= len(text)]
+        stable = [
+            end for end in ends if end + LOOK_AHEAD <= len(text) and not text[end - 1].isspace()
+        ]
         return text[: stable[-1]] if stable else ""
 
 
