@@ -106,6 +106,27 @@ def _beginning(raw: float, *, tokens: int = 3, view: float = 0.0) -> Scored:
     )  # fmt: skip
 
 
+WORDS = (" the", " mail", "!", ".", "7", "-")
+
+
+@settings(max_examples=200)
+@given(
+    inside=st.lists(st.sampled_from(WORDS), min_size=16, max_size=16),
+    outside=st.lists(st.sampled_from(WORDS), min_size=48, max_size=48),
+)
+def test_no_text_outside_a_window_changes_the_risks_inside_it(
+    victim: Victim, inside: list[str], outside: list[str]
+) -> None:
+    stride, length = victim.scorer.spec.stride, victim.scorer.spec.tokens
+    first = [*outside[:stride], *inside, *outside[stride:24]]
+    second = [*outside[24 : 24 + stride], *inside, *outside[24 + stride :]]
+    ids = [TEMPLATE.tokens("".join(words)).ids for words in (first, second)]
+    assert all(len(found) == len(first) for found in ids)  # each piece is one token
+    one, two = victim.score([ToolOutput(text="".join(w), task="x") for w in (first, second)])
+    alone = slice(length, 2 * stride)  # tokens that lie in this window only
+    assert np.abs(one.token_risk[alone] - two.token_risk[alone]).max() < 1e-5
+
+
 @pytest.mark.parametrize(
     ("beginning", "certified"),
     [
