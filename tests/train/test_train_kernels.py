@@ -103,3 +103,23 @@ def test_the_configuration_decides_how_a_model_is_built(config: TrainConfig) -> 
     assert (how.attention, how.compiled, how.nf4, how.bf16_heads) == ("sdpa", True, True, True)
     assert len(said) == 1
     assert build_of(config, CPU, precision="fp32") == Build()
+
+
+def test_inputs_of_the_adapter_are_not_copied_to_float32_and_back(
+    config: TrainConfig, prepared: Prepared
+) -> None:
+    ids = torch.randint(5, 200, (2, 20), generator=torch.Generator().manual_seed(0))
+    model = build_model(prepared.base, config.exits, config.lora, Build(dtype=torch.bfloat16))
+    for name, p in model.trainable().items():
+        if ".lora_B" in name:
+            nn.init.normal_(p, std=0.1)
+    wrapped = [m for m in model.modules() if hasattr(m, "lora_A")]
+    assert not any(m.cast_input_dtype_enabled for m in wrapped)
+    found: list[list[torch.Tensor]] = []
+    for cast in (False, True):
+        for module in wrapped:
+            module.cast_input_dtype_enabled = cast  # type: ignore[assignment]
+        model.zero_grad()
+        model(ids)[3][1].square().mean().backward()
+        found.append([p.grad.clone() for p in model.trainable().values() if p.grad is not None])
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))

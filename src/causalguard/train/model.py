@@ -1,6 +1,7 @@
 """The model that is trained: a truncated backbone with LoRA, and heads in float32."""
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
@@ -73,6 +74,8 @@ class TrainedModel(nn.Module):
         self.adapter = adapter
         self.base_digest = base_digest
         self.bf16_heads = bf16_heads
+        backbone: Any = encoder.backbone
+        self.bf16 = backbone.dtype == torch.bfloat16
 
     def forward(
         self, input_ids: Tensor, packed: dict[str, Tensor] | None = None
@@ -91,6 +94,14 @@ class TrainedModel(nn.Module):
         self, input_ids: Tensor, packed: dict[str, Tensor] | None = None
     ) -> dict[int, Tensor]:
         """Hidden states (B, T, H) per exit, whichever way they are computed."""
+        # Float32 adapters meet bfloat16 states: under Trainer's autocast, or under this one.
+        mixed = (
+            torch.autocast(input_ids.device.type, torch.bfloat16) if self.bf16 else nullcontext()
+        )
+        with mixed:
+            return self._hidden(input_ids, packed)
+
+    def _hidden(self, input_ids: Tensor, packed: dict[str, Tensor] | None) -> dict[int, Tensor]:
         if packed is None:
             return self.encoder.hidden(input_ids, None)
         backbone: Any = self.encoder.backbone
@@ -220,6 +231,11 @@ def add_lora(backbone: nn.Module, lora: LoraConfig, targets: tuple[str, ...]) ->
         if ".lora_" in name:
             parameter.data = parameter.data.float()
             parameter.requires_grad_(True)
+    if lora.dropout == 0:
+        # Peft would copy each input to float32, for autocast to copy it back: the same numbers.
+        for module in backbone.modules():
+            if hasattr(module, "lora_A"):
+                module.cast_input_dtype_enabled = False  # type: ignore[assignment]
     return bool(config.fan_in_fan_out)
 
 
