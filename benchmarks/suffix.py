@@ -1,11 +1,14 @@
-"""Suffix certificate on many random cases: tokens, and risks of a model with many windows.
+"""Suffix certificate and locality on many random cases: tokens, and risks over many windows.
 
-    python benchmarks/suffix.py --cases 10000 --output benchmarks/results/suffix.json
+    for seed in 0 1 2 3; do
+        python benchmarks/suffix.py --cases 2560 --seed $seed --output suffix.jsonl
+    done
 
 Each case is a text and a suffix, made to be awkward at the border: contractions, runs of white
 space, digits, combining marks, letters of several bytes, control texts.  The tokenizer is that of
 the embedded base model, re-run on the longer text.  The risks are those of a small random guard
 (float32, windows of 16 tokens) over that tokenizer, so that ten thousand pairs take a minute.
+Locality: pairs of texts that agree in one window and nowhere else.
 """
 
 import argparse
@@ -19,7 +22,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from causalguard.certify.attacks.suffix import LOOK_AHEAD, StableText
-from causalguard.certify.attacks.victim import load_victim
+from causalguard.certify.attacks.victim import Victim, load_victim
 from causalguard.guard import base as bases
 from causalguard.guard.template import Template, load_tokenizer
 from causalguard.interventions import engine
@@ -69,8 +72,12 @@ def main() -> None:
             part = cases[start : start + BATCH]
             outputs = [ToolOutput(text=stable(text), task="read") for text, _ in part]
             outputs += [ToolOutput(text=text + more, task="read") for text, more in part]
-            found = [answer.risk for answer in victim.score(outputs)]
-            risks += list(zip(found[: len(part)], found[len(part) :], strict=True))
+            found = victim.score(outputs)
+            # the beginning in its raw view, the longer text as the guard sees it
+            before = [float(answer.token_risk.max(initial=0.0)) for answer in found[: len(part)]]
+            after = [answer.risk for answer in found[len(part) :]]
+            risks += list(zip(before, after, strict=True))
+        locality = [_moved(victim, template, rng) for _ in range(-(-options.cases // BATCH))]
     drops = [max(0.0, before - after) for before, after in risks]
     rows = {
         "cases": options.cases,
@@ -80,13 +87,34 @@ def main() -> None:
         "whole text's own tokens changed by a suffix": moved,
         "largest drop of risk below the stable beginning's": max(drops),
         "drops above 1e-5": sum(drop > 1e-5 for drop in drops),
+        "locality cases": BATCH * len(locality),
+        "largest change of a risk by text outside its window": max(locality),
         "texts in more than one window": sum(
             len(template.tokens(t + m).ids) > tiny.WINDOWS.tokens for t, m in cases
         ),
     }
     print(json.dumps(rows, indent=1))
     if options.output:
-        options.output.write_text(json.dumps(rows, indent=1) + "\n")
+        with options.output.open("a") as stream:  # one line a run, so that runs may be short
+            stream.write(json.dumps(rows) + "\n")
+
+
+WORDS = (" the", " mail", " is", " on", " not", " we", " file", " to", " a", " of")
+
+
+def _moved(victim: Victim, template: Template, rng: np.random.Generator) -> float:
+    """Largest change of a risk in window 1 when the tokens around it are others; BATCH pairs."""
+    stride, length = victim.scorer.spec.stride, victim.scorer.spec.tokens
+    outputs = []
+    for _ in range(BATCH):
+        inside = [WORDS[k] for k in rng.integers(len(WORDS), size=length)]
+        for _ in range(2):
+            around = [WORDS[k] for k in rng.integers(len(WORDS), size=24)]
+            words = [*around[:stride], *inside, *around[stride:]]
+            assert len(template.tokens("".join(words)).ids) == len(words)
+            outputs.append(ToolOutput(text="".join(words), task="read"))
+    risks = [answer.token_risk[length : 2 * stride] for answer in victim.score(outputs)]
+    return max(float(np.abs(a - b).max()) for a, b in zip(risks[::2], risks[1::2], strict=True))
 
 
 def _survives(template: Template, stable, text: str, more: str) -> bool:  # noqa: ANN001

@@ -93,8 +93,8 @@ def test_no_suffix_lowers_the_risk_below_that_of_the_stable_beginning(
     victim: Victim, text: str, appended: list[str]
 ) -> None:
     outputs = [ToolOutput(text=t, task="read it") for t in (STABLE(text), text + "".join(appended))]
-    beginning, whole = (victim.score([output])[0].risk for output in outputs)
-    assert whole >= beginning - 1e-5
+    beginning, whole = (victim.score([output])[0] for output in outputs)
+    assert whole.risk >= beginning.token_risk.max(initial=0.0) - 1e-5
 
 
 def _beginning(raw: float, *, tokens: int = 3, view: float = 0.0) -> Scored:
