@@ -27,6 +27,8 @@ import numpy as np
 import torch
 
 from causalguard.guard import Guard
+from causalguard.guard import base as bases
+from causalguard.guard.base import load_config
 from causalguard.interventions import engine
 from causalguard.records import ToolOutput
 
@@ -40,6 +42,7 @@ SHAPES = {
 WINDOW = 512
 DOCUMENT = 2048
 LENGTHS = (1024, 2048, 4096, 8192, 16_384, 32_768, 65_536)
+PARTS = ("documents", "turn", "lengths", "memory")
 SYSTEM = "You are an assistant with tools.  Answer briefly."
 TASK = "Summarise what came in today and tell me what I have to answer."
 
@@ -52,27 +55,34 @@ def main() -> None:
         return
     guard = load(options)
     guard.warmup()
-    text = long_text(guard, max(options.lengths))
-    result: dict[str, Any] = {
-        "command": "python " + shlex.join(sys.argv),
-        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        "hardware": hardware(options.threads),
-        "model": guard.files.info.name,
-        "backend": guard.backend,
-        "layers": guard.files.info.base.layers,
-        "windows": guard.files.info.windows.model_dump(),
-        "load": os.getloadavg()[0],
-        "floor": floor(guard),
-        "documents": documents(guard, text, options.repeats),
-        "turn": turn(guard, options.turns),
-        "lengths": against_length(guard, text, options.lengths),
-        "memory": memory(),
+    kept = RESULTS / "runtime.json"  # parts that are not run now keep their last figures
+    result: dict[str, Any] = json.loads(kept.read_text()) if kept.is_file() else {}
+    measures: dict[str, Callable[[], dict[str, Any]]] = {
+        "documents": lambda: documents(guard, options.repeats),
+        "turn": lambda: turn(guard, options.turns),
+        "lengths": lambda: against_length(guard, options.lengths),
+        "memory": memory,
     }
-    if not options.dry:
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / "runtime.json").write_text(json.dumps(result, indent=1) + "\n")
-        (RESULTS / "runtime.md").write_text(page(result))
+    for name in options.parts:
+        result[name] = {**facts(guard, options.threads), **measures[name]()}
+        if not options.dry:
+            RESULTS.mkdir(exist_ok=True)
+            kept.write_text(json.dumps(result, indent=1) + "\n")
+            (RESULTS / "runtime.md").write_text(page(result))
     print(page(result))
+
+
+def facts(guard: Guard, threads: int) -> dict[str, Any]:
+    """What a part was measured with."""
+    info = guard.files.info
+    windows = f"windows {info.windows.tokens}/{info.windows.stride}"
+    return {
+        "command": command(),
+        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        "hardware": hardware(threads),
+        "model": f"{info.name}, {info.base.layers} layers, {guard.backend}, {windows}",
+        "load": os.getloadavg()[0],
+    }
 
 
 def arguments() -> argparse.Namespace:
@@ -86,6 +96,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--turns", type=int, default=100)
     parser.add_argument("--lengths", type=int, nargs="+", default=list(LENGTHS))
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--child", help="internal: measure the memory of one subject")
     parser.add_argument("--dry", action="store_true", help="print only")
     options = parser.parse_args()
@@ -140,17 +151,24 @@ def output(text: str) -> ToolOutput:
 
 
 def seconds(call: Callable[[], object]) -> float:
-    begin = time.perf_counter()
+    return both(call)[0]
+
+
+def both(call: Callable[[], object]) -> tuple[float, float]:
+    """Wall and processor seconds of a call; the latter hardly depend on who else is there."""
+    wall, cpu = time.perf_counter(), time.process_time()
     call()
-    return time.perf_counter() - begin
+    return time.perf_counter() - wall, time.process_time() - cpu
 
 
 def floor(guard: Guard) -> dict[str, float]:
     """Seconds for 1k tokens if only the layers' matrix products were done, each token once."""
-    backbone = guard._scorer.encoder.backbone  # noqa: SLF001
-    dtype = next(backbone.parameters()).dtype
-    weights = [p for n, p in backbone.named_parameters() if p.ndim == 2 and "embed" not in n]
-    flop = 2.0 * sum(p.numel() for p in weights) * 1000
+    config = load_config(bases.resolve(guard.files.info.base.name))
+    wide, deep = config.hidden_size, guard.files.info.base.layers
+    heads = wide + 2 * wide * config.num_key_value_heads // config.num_attention_heads
+    weights = deep * (wide * (heads + wide) + 3 * wide * config.intermediate_size)
+    flop = 2.0 * weights * 1000
+    dtype = getattr(torch, guard.backend.rsplit("-", 1)[1])
     a, b = (torch.randn(2048, 2048, dtype=dtype) for _ in range(2))
     rate = 2 * 2048**3 / min(seconds(lambda: a @ b) for _ in range(20))
     return {"gflop_per_1k": flop / 1e9, "gflops": rate / 1e9, "seconds_per_1k": flop / rate}
@@ -177,8 +195,9 @@ def deberta(name: str, dtype: torch.dtype) -> Callable[[int], object]:
     return read
 
 
-def documents(guard: Guard, text: str, repeats: int) -> list[dict[str, Any]]:
+def documents(guard: Guard, repeats: int) -> dict[str, Any]:
     """Seconds for 1k tokens of 2k-token documents, subjects in turn."""
+    text = long_text(guard, DOCUMENT * repeats)
     pieces = [cut(guard, text, DOCUMENT, start=i * DOCUMENT) for i in range(repeats)]
     subjects: dict[str, Callable[[int], object]] = {
         f"ours, {guard.backend}": lambda i: guard.scan([output(pieces[i])])
@@ -190,16 +209,21 @@ def documents(guard: Guard, text: str, repeats: int) -> list[dict[str, Any]]:
             subjects[label] = lambda _, read=read: read(DOCUMENT)  # type: ignore[misc]
     for call in subjects.values():
         call(0)
-    found: dict[str, list[float]] = {name: [] for name in subjects}
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in subjects}
     for i in range(repeats):
         for name, call in subjects.items():
-            found[name].append(seconds(lambda call=call, i=i: call(i)))  # type: ignore[misc]
+            found[name].append(both(lambda call=call, i=i: call(i)))  # type: ignore[misc]
     scale = 1000 / DOCUMENT
-    return [
-        {"subject": name, "seconds_per_1k": statistics.median(times) * scale,
-         "fastest": min(times) * scale}
+    rows = [
+        {
+            "subject": name,
+            "seconds_per_1k": statistics.median(wall for wall, _ in times) * scale,
+            "fastest": min(wall for wall, _ in times) * scale,
+            "cpu_per_1k": statistics.median(cpu for _, cpu in times) * scale,
+        }
         for name, times in found.items()
-    ]  # fmt: skip
+    ]
+    return {"rows": rows, "floor": floor(guard)}
 
 
 def turn(guard: Guard, count: int) -> dict[str, float]:
@@ -207,38 +231,46 @@ def turn(guard: Guard, count: int) -> dict[str, float]:
     text = long_text(guard, 200 * (count + 1))
     pieces = [cut(guard, text, 200, start=200 * i) for i in range(count)]
     guard.scan([output(pieces[0])])
-    times = [seconds(lambda piece=piece: guard.scan([output(piece)])) for piece in pieces]
-    p50, p95 = np.quantile(times, (0.5, 0.95))
-    return {"count": count, "p50": float(p50), "p95": float(p95)}
+    times = np.array([both(lambda piece=piece: guard.scan([output(piece)])) for piece in pieces])
+    p50, p95 = np.quantile(times[:, 0], (0.5, 0.95))
+    return {
+        "count": count,
+        "p50": float(p50),
+        "p95": float(p95),
+        "fastest": float(times[:, 0].min()),
+        "cpu_p50": float(np.quantile(times[:, 1], 0.5)),
+    }
 
 
-def against_length(guard: Guard, text: str, lengths: Sequence[int]) -> dict[str, Any]:
-    rows = []
+def against_length(guard: Guard, lengths: Sequence[int]) -> dict[str, Any]:
+    text, rows = long_text(guard, max(lengths)), []
     for tokens in lengths:
         piece = cut(guard, text, tokens)
-        rows.append(
-            {"tokens": tokens, "seconds": seconds(lambda piece=piece: guard.scan([output(piece)])),
-             "rss_mib": resident()}
-        )  # fmt: skip
-    x = np.array([row["tokens"] for row in rows], dtype=np.float64)
-    y = np.array([row["seconds"] for row in rows])
+        wall, cpu = both(lambda piece=piece: guard.scan([output(piece)]))
+        rows.append({"tokens": tokens, "seconds": wall, "cpu_s": cpu, "rss_mib": resident()})
+    fits = {name: straight(lengths, [row[name] for row in rows]) for name in ("seconds", "cpu_s")}
+    return {"rows": rows, "r2": fits["seconds"], "r2_cpu": fits["cpu_s"]}
+
+
+def straight(lengths: Sequence[int], times: Sequence[float]) -> float:
+    """R² of a straight line."""
+    x, y = np.array(lengths, dtype=np.float64), np.array(times)
     fit = np.polyval(np.polyfit(x, y, 1), x)
-    r2 = 1 - ((y - fit) ** 2).sum() / ((y - y.mean()) ** 2).sum()
-    return {"rows": rows, "r2": float(r2)}
+    return float(1 - ((y - fit) ** 2).sum() / ((y - y.mean()) ** 2).sum())
 
 
 def resident() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def memory() -> list[dict[str, Any]]:
+def memory() -> dict[str, Any]:
     """Resident memory and time to the first verdict, each subject in a process of its own."""
     rows = []
     for name in ("ours", *SHAPES):
         command = [sys.executable, *sys.argv, "--child", name]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         rows.append({"subject": name, **json.loads(done.stdout.splitlines()[-1])})
-    return rows
+    return {"rows": rows}
 
 
 def child(options: argparse.Namespace) -> dict[str, float]:
@@ -257,64 +289,103 @@ def child(options: argparse.Namespace) -> dict[str, float]:
     return {"first_verdict_s": first, "rss_mib": resident(), "imports_mib": before}
 
 
+def over(name: str, rows: Sequence[dict[str, Any]]) -> str:
+    """Ours against a shape in its faster dtype."""
+    shape = min(
+        (row for row in rows if row["subject"].startswith(name)), key=lambda row: row["fastest"]
+    )
+    median, fastest, cpu = (
+        rows[0][key] / shape[key] for key in ("seconds_per_1k", "fastest", "cpu_per_1k")
+    )
+    return (
+        f"Ours over {name}: **{median:.2f}** (median), {fastest:.2f} (fastest), "
+        f"{cpu:.2f} (processor time).  "
+    )
+
+
 def page(result: dict[str, Any]) -> str:
-    rows = result["documents"]
-    ours = rows[0]["seconds_per_1k"]
-    best = {
-        name: min(r["seconds_per_1k"] for r in rows if r["subject"].startswith(name))
-        for name in SHAPES
-    }
-    windows = "windows {tokens}/{stride}".format(**result["windows"])
-    flops = "{gflop_per_1k:.0f} GFLOP at {gflops:.0f} GFLOP/s".format(**result["floor"])
-    floor_s, t, lengths = result["floor"]["seconds_per_1k"], result["turn"], result["lengths"]
-    lines = [
-        "# What a scan costs",
-        "",
-        f"Command: `{result['command']}`  ",
-        f"Date: {result['date']}  ",
-        f"Hardware: {result['hardware']}; load before the run {result['load']:.1f}  ",
-        f"Model: {result['model']}, {result['layers']} layers, {result['backend']}, {windows}",
-        "",
-        f"## 1,000 tokens of {DOCUMENT}-token documents",
-        "",
-        "| subject | median ms | fastest ms | ratio to ours |",
-        "|---|---:|---:|---:|",
+    """The parts that were measured, each with its command, date and hardware."""
+    shown = {"documents": of_documents, "turn": of_turn, "lengths": of_lengths, "memory": of_memory}
+    lines = ["# What a scan costs", ""]
+    for name, part in result.items():
+        title, *body = shown[name](part)
+        lines += [
+            f"## {title}",
+            "",
+            f"Command: `{part['command']}`  ",
+            f"Date: {part['date']}  ",
+            f"Hardware: {part['hardware']}; load average {part['load']:.1f} at the start  ",
+            f"Model: {part['model']}",
+            "",
+            *body,
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def of_documents(part: dict[str, Any]) -> list[str]:
+    rows, floor_s = part["rows"], part["floor"]["seconds_per_1k"]
+    ours = rows[0]
+    flops = "{gflop_per_1k:.0f} GFLOP at {gflops:.0f} GFLOP/s".format(**part["floor"])
+    slow, fast = ours["seconds_per_1k"] / floor_s, ours["fastest"] / floor_s
+    return [
+        f"1,000 tokens of {DOCUMENT}-token documents",
+        "| subject | median ms | fastest ms | processor ms | processor time over ours |",
+        "|---|---:|---:|---:|---:|",
         *(
             f"| {r['subject']} | {1000 * r['seconds_per_1k']:.0f} | {1000 * r['fastest']:.0f} | "
-            f"{r['seconds_per_1k'] / ours:.2f} |"
+            f"{1000 * r['cpu_per_1k']:.0f} | {r['cpu_per_1k'] / ours['cpu_per_1k']:.2f} |"
             for r in rows
         ),
-        f"| floor: {flops} | {1000 * floor_s:.0f} | | {floor_s / ours:.2f} |",
+        f"| floor: {flops} | {1000 * floor_s:.0f} | | | |",
         "",
-        *(f"Ours over {name}: **{ours / cost:.2f}**.  " for name, cost in best.items()),
-        f"Ours over the floor: **{ours / floor_s:.2f}**.",
-        "",
-        "## A 200-token result inside a turn (S read before)",
-        "",
-        f"p50 **{1000 * t['p50']:.0f} ms**, p95 {1000 * t['p95']:.0f} ms; {t['count']} texts.",
-        "",
-        f"## Against length (linear: R² = {lengths['r2']:.4f})",
-        "",
-        "| tokens | seconds | ms per 1k | resident MiB |",
-        "|---:|---:|---:|---:|",
+        *(over(name, rows) for name in SHAPES),
+        f"Ours over the floor: **{slow:.2f}** (median), {fast:.2f} (fastest).",
+    ]
+
+
+def of_turn(part: dict[str, Any]) -> list[str]:
+    p50, p95, fastest, cpu = (1000 * part[key] for key in ("p50", "p95", "fastest", "cpu_p50"))
+    return [
+        "A 200-token result inside a turn (S read before)",
+        f"p50 **{p50:.0f} ms**, p95 {p95:.0f} ms, fastest {fastest:.0f} ms; {part['count']} texts.",
+        f"Processor time of all threads: p50 {cpu:.0f} ms.",
+    ]
+
+
+def of_lengths(part: dict[str, Any]) -> list[str]:
+    return [
+        "Against length",
+        "| tokens | seconds | processor s | ms per 1k | resident MiB |",
+        "|---:|---:|---:|---:|---:|",
         *(
-            f"| {r['tokens']:,} | {r['seconds']:.2f} | {1e6 * r['seconds'] / r['tokens']:.0f} | "
-            f"{r['rss_mib']:.0f} |"
-            for r in lengths["rows"]
+            f"| {r['tokens']:,} | {r['seconds']:.2f} | {r['cpu_s']:.2f} | "
+            f"{1e6 * r['seconds'] / r['tokens']:.0f} | {r['rss_mib']:.0f} |"
+            for r in part["rows"]
         ),
         "",
-        "## Memory and start, each in a process of its own",
-        "",
+        f"Straight line: R² = {part['r2']:.4f}; in processor time {part['r2_cpu']:.4f}.",
+    ]
+
+
+def of_memory(part: dict[str, Any]) -> list[str]:
+    return [
+        "Memory and start, each in a process of its own",
         "| subject | first verdict s (imports left out) | resident MiB | of these imports |",
         "|---|---:|---:|---:|",
         *(
             f"| {r['subject']} | {r['first_verdict_s']:.1f} | {r['rss_mib']:.0f} | "
             f"{r['imports_mib']:.0f} |"
-            for r in result["memory"]
+            for r in part["rows"]
         ),
-        "",
     ]
-    return "\n".join(lines)
+
+
+def command() -> str:
+    """The command line, paths by their last part."""
+    return "python " + shlex.join(
+        ["benchmarks/" + Path(sys.argv[0]).name, *(Path(a).name for a in sys.argv[1:])]
+    )
 
 
 if __name__ == "__main__":

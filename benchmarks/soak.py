@@ -290,7 +290,7 @@ def main() -> None:
     kept = RESULTS / "soak.json"  # each part keeps its last run
     result: dict[str, Any] = json.loads(kept.read_text()) if kept.is_file() else {}
     facts_of_run = {
-        "command": "python " + shlex.join(sys.argv),
+        "command": command(),
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "hardware": f"{platform.machine()}, {os.cpu_count()} cores",
         "callers": options.callers,
@@ -359,6 +359,13 @@ def shown(value: Any) -> str:
     if isinstance(value, str):
         return value
     return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"
+
+
+def command() -> str:
+    """The command line, paths by their last part."""
+    return "python " + shlex.join(
+        ["benchmarks/" + Path(sys.argv[0]).name, *(Path(a).name for a in sys.argv[1:])]
+    )
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def main() -> None:
     ]
     found = explained(guard, sets, outputs, verdicts, options.explain)
     result = {
-        "command": "python " + shlex.join(sys.argv),
+        "command": command(),
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "hardware": f"{platform.processor() or platform.machine()}, {options.threads} threads",
         "model": guard.files.info.name,
@@ -247,6 +247,13 @@ def page(result: dict[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def command() -> str:
+    """The command line, paths by their last part."""
+    return "python " + shlex.join(
+        ["benchmarks/" + Path(sys.argv[0]).name, *(Path(a).name for a in sys.argv[1:])]
+    )
 
 
 if __name__ == "__main__":
