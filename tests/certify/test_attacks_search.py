@@ -172,8 +172,24 @@ def test_figures_count_goals_with_exact_bounds(tmp_path: Path, targets: list[Tar
     direct = found.rows[0]
     assert (direct.attack, direct.goals, direct.evaded) == ("direct", 3, 1)
     assert direct.high == pytest.approx(0.8646, abs=1e-3)
-    assert found.unions[-1].attack == "any attack"
-    assert found.unions[-1].evaded == 1
+    assert [(row.attack, row.evaded) for row in found.unions] == [("any black-box attack", 1)]
+
+
+def _outcome(attack: str, target: str, *, evaded: bool) -> outcomes.Outcome:
+    return outcomes.Outcome(
+        run="r", attack=attack, target=target, carrier=target, index=0, evaded=evaded,
+        evaded_at=1 if evaded else None, queries=4, risk=0.1, payload="p",
+    )  # fmt: skip
+
+
+def test_a_union_counts_goals_that_any_attack_of_the_class_passed() -> None:
+    rows = [
+        _outcome("evolution", "a", evaded=True), _outcome("evolution", "b", evaded=False),
+        _outcome("gcg-prefix", "a", evaded=False), _outcome("gcg-prefix", "b", evaded=True),
+        _outcome("evolution", "c", evaded=True),
+    ]  # fmt: skip
+    (whole,) = outcomes.union_rows(rows)
+    assert (whole.attack, whole.goals, whole.evaded) == ("any attack", 2, 2)
 
 
 def test_carriers_that_are_flagged_by_themselves_are_left_out(

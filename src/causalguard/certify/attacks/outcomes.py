@@ -116,10 +116,11 @@ def union_rows(outcomes: Sequence[Outcome]) -> tuple[AttackRow, ...]:
     Only goals that every attack of the class tried are counted.
     """
     names = {outcome.attack for outcome in outcomes}
+    mixed = len({METHODS[name].gradients if name in METHODS else None for name in names}) > 1
     classes: Mapping[str, tuple[str, Callable[[str], bool]]] = {
         "any black-box attack": (SCORES, lambda n: n in METHODS and not METHODS[n].gradients),
         "any white-box attack": (WEIGHTS, lambda n: n in METHODS and METHODS[n].gradients),
-        "any attack": (WEIGHTS, lambda _n: True),
+        "any attack": (WEIGHTS, lambda _n: mixed),
     }
     rows = []
     for title, (knowledge, belongs) in classes.items():
