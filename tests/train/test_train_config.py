@@ -3,9 +3,10 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from causalguard.errors import ConfigError
-from causalguard.train.cli import packaged_config
+from causalguard.train.cli import packaged_config, train_command
 from causalguard.train.config import load_config, parse_config
 
 
@@ -95,3 +96,12 @@ def test_the_packaged_configurations_are_valid(name: str) -> None:
 def test_an_unknown_configuration_names_those_there_are() -> None:
     with pytest.raises(ConfigError, match="tiny"):
         packaged_config("tinny")
+
+
+def test_the_flag_for_determinism_is_the_configurations_own() -> None:
+    done = CliRunner().invoke(
+        train_command, ["--config", "debug", "--deterministic", "--print-config"]
+    )
+    assert "deterministic: true" in done.stdout
+    plain = CliRunner().invoke(train_command, ["--config", "debug", "--print-config"])
+    assert "deterministic: false" in plain.stdout
