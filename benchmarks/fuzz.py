@@ -38,6 +38,7 @@ from causalguard.guard.bundle import WindowInfo
 from causalguard.guard.template import load_tokenizer
 from support import hostile, tiny
 
+FULL = 10_000
 RESULTS = Path(__file__).parent / "results"
 TOKENIZER = "smollm2-135m-instruct"
 WINDOWS = WindowInfo(tokens=64, stride=48, max_tokens=1024)
@@ -150,6 +151,9 @@ def report(rows: dict[str, Row], options: argparse.Namespace) -> str:
     """The page."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    part = (
+        "" if options.count >= FULL else f"  The full run has {FULL:,} texts: this is a part of it."
+    )
     cpu = sum(row.cpu for row in rows.values())
     names = [line.split(": ", 1)[1] for line in lines if line.startswith("model name")]
     last = options.first + options.count - 1
@@ -170,7 +174,7 @@ at most {WINDOWS.max_tokens:,} tokens a text.  Each text goes through `Guard.sca
 `sanitise`; what the inner model was shown is scanned again.  Broken laws: a number outside its
 range, a span outside the text, a letter that no token covers, a text not read in full and not
 flagged or said to be covered, a flagged text that was shown.
-LangChain itself refused {sum(row.refused for row in rows.values())} chats.
+LangChain itself refused {sum(row.refused for row in rows.values())} chats.{part}
 
 """
     head = head.replace("\nDate", "  \nDate").replace("\nHard", "  \nHard")
@@ -213,7 +217,7 @@ def run(options: argparse.Namespace) -> tuple[dict[str, Row], int]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=10_000)
+    parser.add_argument("--count", type=int, default=FULL)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--limit", type=float, default=60.0, help="CPU seconds a text")
