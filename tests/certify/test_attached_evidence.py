@@ -16,7 +16,7 @@ from causalguard.certify.assemble import report_bytes
 from causalguard.certify.attachments import Attachments
 from causalguard.certify.pipeline import Audit, Certified
 from causalguard.certify.policy import LoadedPolicy, parse
-from causalguard.certify.report import html, markdown
+from causalguard.certify.report import card, html, markdown
 from causalguard.certify.report.attached import (
     AttackRow,
     Attacks,
@@ -135,6 +135,7 @@ def test_a_report_carries_attacks_and_structure_and_still_verifies(
     verify.check_consistent(report, model_dir_digests(model))
     attachments.check_files(report, None, _files(model))
     page, plain = html.render(report), markdown.render(report)
+    assert "| evolution | 9 queries | 10 | 40 % | 70 % |" in card.render(report)
     assert "risks &lt;b&gt;" in page
     assert "any suffix" in page
     assert "breeds wordings" in page
@@ -160,6 +161,7 @@ def test_a_report_without_them_says_so_and_has_no_empty_fields(
     assert b'"adaptive"' not in report_bytes(report)
     assert b'"agreement"' not in report_bytes(report)
     assert "None were run" in html.render(report)
+    assert "none were run" in card.render(report)
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,7 @@ def render(report: Report) -> str:
             *(f"* {text(line)}" for line in results.plain[1:]),
             "",
             *table(("figure", "estimate", "upper bound"), rows),
+            *_attacks(report),
             (
                 f"AUROC within matched pairs {ranking.pairs.estimate:.4f} "
                 f"({ranking.pairs.low:.4f} to {ranking.pairs.high:.4f}); of the length alone "
@@ -67,6 +68,19 @@ def render(report: Report) -> str:
             "",
         ]
     )
+
+
+def _attacks(report: Report) -> list[str]:
+    """What attackers who search against this guard reached, as far as they were run."""
+    if report.adaptive is None:
+        return ["Adaptive attacks: none were run.", ""]
+    found = report.adaptive.content
+    rows = [
+        [row.attack, row.budget, row.goals, percent(row.estimate), percent(row.high)]
+        for row in (*found.rows, *found.unions)
+    ]
+    head = ("adaptive attack", "budget a goal", "goals", "passed", "upper bound")
+    return [*table(head, rows), text(found.success) + ".", ""]
 
 
 def _front_matter(report: Report, base: str) -> list[str]:
