@@ -6,6 +6,7 @@ import torch
 from click.testing import CliRunner
 
 from causalguard.errors import TrainingError
+from causalguard.train import recover
 from causalguard.train.cli import train_command
 from causalguard.train.config import TrainConfig, parse_config
 from causalguard.train.measure import Measure
@@ -176,6 +177,17 @@ def test_memory_that_no_matched_set_fits_is_a_readable_error(
     limit_rows(monkeypatch, 1)
     with pytest.raises(TrainingError, match="guard-train --plan"):
         train(config, tmp_path / "model", device="cpu")
+
+
+def test_one_of_several_processes_does_not_go_on_alone(
+    config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def attempt(tried: TrainConfig, checkpoint: Path | None) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(recover, "many_processes", lambda: True)
+    with pytest.raises(TrainingError, match="several processes"):
+        recover.within_memory(attempt, change(config, batch=20), tmp_path, resume=None, say=print)
 
 
 def test_a_matched_set_is_never_parted(config: TrainConfig) -> None:

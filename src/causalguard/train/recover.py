@@ -10,6 +10,7 @@ import torch
 
 from causalguard.errors import TrainingError
 from causalguard.train.config import TrainConfig
+from causalguard.train.gather import many_processes
 from causalguard.train.plan import smallest_batch
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def within_memory(
 
     Returns: the trainer and the configuration that went through.
 
-    Raises TrainingError when not even one matched set fits.
+    Raises TrainingError when not even one matched set fits, or other processes train as well.
     """
     while True:
         begun = time.time()
@@ -48,6 +49,12 @@ def within_memory(
             return attempt(config, resume), config
         except torch.OutOfMemoryError as error:
             reason = str(error).strip().splitlines()[0][:160]
+        if many_processes():
+            # The others wait for this one in a sum over all: nobody can go on alone.
+            raise TrainingError(
+                f"out of memory on one of several processes ({reason}); start again with "
+                "--set batch=... halved and accumulation doubled"
+            )
         # Outside of the handler: its traceback would keep the failed attempt's tensors alive.
         smaller = halved(config)
         if smaller is None:
