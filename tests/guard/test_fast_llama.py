@@ -71,6 +71,11 @@ def test_padding_after_a_text_changes_nothing_before_it() -> None:
     torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-5)
 
 
+def test_a_prefix_holds_no_more_memory_than_its_keys_and_values() -> None:
+    for part in (part for layer in FastLlama(llama()).prefix(ids(1, 9)) for part in layer):
+        assert part.untyped_storage().nbytes() == part.numel() * part.element_size()
+
+
 def test_every_exit_is_read_after_its_layer() -> None:
     model = llama()
     fast, prefix, text = FastLlama(model), ids(1, 4), ids(2, 9)

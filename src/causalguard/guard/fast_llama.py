@@ -19,6 +19,7 @@ KeyValue = tuple[Tensor, Tensor]
 
 OPS: Any = torch.ops.mkldnn
 """oneDNN's operators, which PyTorch's compiler uses; absent on machines without them."""
+CONTIGUOUS = torch.contiguous_format
 PACKED_ROWS = 320
 """Rows that the packed weights are laid out for; any number is right, this one is fastest."""
 
@@ -101,6 +102,8 @@ class FastLlama:
             k = turned[:, :, self.heads :].transpose(1, 2)
             v = qkv[:, :, self.heads + self.groups :].transpose(1, 2)
             if keep is not None:
+                # copies: a view would keep the queries' memory alive as well
+                k, v = k.clone(memory_format=CONTIGUOUS), v.clone(memory_format=CONTIGUOUS)
                 keep.append((k, v))
             if prefix:
                 k, v = (
