@@ -42,6 +42,10 @@ SHAPES = {
 WINDOW = 512
 DOCUMENT = 2048
 LENGTHS = (1024, 2048, 4096, 8192, 16_384, 32_768, 65_536)
+NOTE = (
+    "Where the load average exceeds the threads, others used the machine too: wall time then says "
+    "little, and processor time is what to compare."
+)
 PARTS = ("documents", "turn", "lengths", "memory")
 SYSTEM = "You are an assistant with tools.  Answer briefly."
 TASK = "Summarise what came in today and tell me what I have to answer."
@@ -306,7 +310,7 @@ def over(name: str, rows: Sequence[dict[str, Any]]) -> str:
 def page(result: dict[str, Any]) -> str:
     """The parts that were measured, each with its command, date and hardware."""
     shown = {"documents": of_documents, "turn": of_turn, "lengths": of_lengths, "memory": of_memory}
-    lines = ["# What a scan costs", ""]
+    lines = ["# What a scan costs", "", NOTE, ""]
     for name, part in result.items():
         title, *body = shown[name](part)
         lines += [
