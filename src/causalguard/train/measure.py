@@ -97,9 +97,10 @@ def _tensors(model: torch.nn.Module) -> list[Tensor]:
 def optimiser_states(optimiser: Any) -> int:
     """Bytes of an optimiser's states as they are."""
     state = getattr(optimiser, "optimizer", optimiser).state if optimiser is not None else {}
-    return sum(
-        tensor_bytes(value)
+    found = {
+        value.untyped_storage().data_ptr(): tensor_bytes(value)
         for each in state.values()
         for value in each.values()
         if isinstance(value, Tensor) and value.dim() > 0
-    )
+    }
+    return sum(found.values())

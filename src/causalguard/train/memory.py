@@ -206,10 +206,20 @@ def _without_memory(config: TrainConfig, base: BaseFiles, *, bf16: bool) -> Trai
     )
     with torch.device("meta"):
         backbone, digest = empty_backbone(base, config.depth, dtype)
-        if config.attn == "eager":
-            cast("Any", backbone).set_attn_implementation("eager")
+        cast("Any", backbone).set_attn_implementation(_attention(config.attn))
         place = stand_in if config.quantisation == "nf4" else _leave
         return assemble(backbone, digest, config.exits, config.lora, how, place=place).train()
+
+
+def _attention(wanted: str) -> str:
+    """SDPA under a name that transformers makes no mask for: it cannot see that none is needed."""
+    if wanted == "eager":
+        return wanted
+    from transformers import AttentionInterface
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+    AttentionInterface.register("causalguard_plan", sdpa_attention_forward)
+    return "causalguard_plan"
 
 
 def _leave(backbone: nn.Module) -> None:
@@ -283,17 +293,20 @@ def optimiser_bytes(name: str, trained: Iterable[Tensor]) -> int:
         trained: what it updates.
     """
     total = 0
+    eight = "8bit" in name
+    tables = 0
     for tensor in trained:
         n = tensor.numel()
         if name.startswith("sgd"):
             continue
         if name.startswith("adafactor"):
             total += 4 * (sum(tensor.shape[-2:]) if tensor.dim() > 1 else n)
-        elif "8bit" in name and n >= SMALL:
+        elif eight and n >= SMALL:
+            tables = 2 * 4 * 256  # what 8 bits mean, for each of the moments
             total += 2 * n + 2 * 4 * -(-n // 256)  # two moments, a scale per 256 elements each
         else:
             total += 2 * 4 * n
-    return total
+    return total + tables
 
 
 def device_memory(device: torch.device) -> int:
