@@ -2,12 +2,15 @@
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from causalguard.guard.api import Guard
 from causalguard.guard.deadline import SCAN_WORKERS, start
+from causalguard.guard.fast_llama import FastLlama
 from causalguard.records import ToolOutput
 
 
@@ -44,3 +47,20 @@ async def test_what_is_cancelled_before_its_turn_never_runs() -> None:
     assert await asyncio.gather(*busy) == [True] * SCAN_WORKERS
     await asyncio.wrap_future(start(lambda: None))
     assert not ran.is_set()
+
+
+def test_all_arithmetic_is_done_by_one_thread(
+    guard: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: set[int] = set()
+    states = FastLlama.states
+
+    def noting(self: FastLlama, *arguments: Any) -> Any:
+        seen.add(threading.get_ident())
+        return states(self, *arguments)
+
+    monkeypatch.setattr(FastLlama, "states", noting)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: guard.scan([ToolOutput(text=f"text {n}")]), range(16)))
+    assert len(seen) == 1
+    assert threading.get_ident() not in seen

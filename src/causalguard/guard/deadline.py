@@ -66,6 +66,20 @@ def start(work: Callable[[], T]) -> Future[T]:
     return future
 
 
+def alone(work: Callable[[], T]) -> T:
+    """Run a call in the one thread that does all arithmetic on CPUs, and wait for it.
+
+    Every thread that runs a model keeps memory and a team of threads of its own; sixty of them
+    would keep a gigabyte.
+
+    Args:
+        work: what to run; it must not call this function again.
+    """
+    future: Future[T] = Future()
+    _arithmetic.submit(future, work)
+    return future.result()
+
+
 class _Pool:
     """Threads made on demand up to a bound; one is added only when all are busy."""
 
@@ -106,12 +120,14 @@ def _run(future: Future[Any], work: Callable[[], Any]) -> None:
 
 _pool = _Pool(MAX_WORKERS)
 _scans = _Pool(SCAN_WORKERS)
+_arithmetic = _Pool(1)
 
 
 def _renew() -> None:
-    global _pool, _scans  # noqa: PLW0603  # a forked child has none of its parent's threads
+    global _pool, _scans, _arithmetic  # noqa: PLW0603  # a forked child has none of its parent's threads
     _pool = _Pool(MAX_WORKERS)
     _scans = _Pool(SCAN_WORKERS)
+    _arithmetic = _Pool(1)
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from causalguard.guard.deadline import alone
 from causalguard.guard.encoder import Encoder
 from causalguard.guard.fast_llama import FastLlama, KeyValue, suits
 from causalguard.guard.template import Template, Tokens
@@ -173,15 +174,24 @@ class Scorer:
         ids = torch.zeros((len(batch), max(len(w.ids) for w in batch)), dtype=torch.long)
         for row, window in enumerate(batch):
             ids[row, : len(window.ids)] = torch.from_numpy(window.ids)
-        with self._lock, torch.inference_mode():
-            fast = self._fast_path()
-            kept = self._prefix(prefix, fast)
-            if fast is not None:
-                states = fast.states(ids, kept, (self.exit,))
-                r, logits = self.encoder.head(self.exit)(states[self.exit])
-            else:
-                r, logits = self._plain(ids, kept, [len(w.ids) for w in batch])
-            return r.float().cpu().numpy(), torch.sigmoid(logits.double()).float().cpu().numpy()
+        lengths = [len(w.ids) for w in batch]
+        with self._lock:
+            if self._fast_path() is not None:
+                return alone(lambda: self._read_windows(prefix, ids, lengths))
+            return self._read_windows(prefix, ids, lengths)
+
+    @torch.inference_mode()
+    def _read_windows(
+        self, prefix: tuple[int, ...], ids: Tensor, lengths: list[int]
+    ) -> tuple[Floats, Floats]:
+        fast = self._fast
+        kept = self._prefix(prefix, fast)
+        if fast is not None:
+            states = fast.states(ids, kept, (self.exit,))
+            r, logits = self.encoder.head(self.exit)(states[self.exit])
+        else:
+            r, logits = self._plain(ids, kept, lengths)
+        return r.float().cpu().numpy(), torch.sigmoid(logits.double()).float().cpu().numpy()
 
     def _fast_path(self) -> FastLlama | None:
         """The short way through a Llama on a CPU; made on first use, for it copies weights."""
