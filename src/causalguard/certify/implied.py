@@ -36,6 +36,8 @@ ROWS = 600
 """Rows of the conditional tests: their time grows with the square."""
 EXACT = 1e-3
 """Largest residual of logit(risk) on R at which risk counts as a function of R."""
+OTHER_TASK = ("authorised", "misled")
+"""Members that hold the injected text under another task."""
 EDGE = 1e-5
 """Risks nearer to 0 or 1 carry no usable logit in single precision."""
 
@@ -152,7 +154,7 @@ def _design(statement: Statement, trials: Sequence[Trial]) -> Test:
 
 def _breaks(members: Mapping[str, Trial]) -> bool:
     """Whether the members of a set differ in what they must share."""
-    shared = [trial for kind, trial in members.items() if kind != "authorised"]
+    shared = [trial for kind, trial in members.items() if kind not in OTHER_TASK]
     same_s = len({trial.s for trial in shared}) <= 1
     same_n = len({tuple(sorted(trial.nuisance.items())) for trial in shared}) <= 1
     return not (same_s and same_n)
@@ -161,12 +163,12 @@ def _breaks(members: Mapping[str, Trial]) -> bool:
 def _same_text(statement: Statement, trials: Sequence[Trial]) -> Test:
     lengths: dict[str, set[int]] = {}
     for trial in trials:
-        if trial.kind in {"injected", "authorised"}:
+        if trial.kind == "injected" or trial.kind in OTHER_TASK:
             lengths.setdefault(trial.set_id, set()).add(trial.n_tokens)
     differ = sum(len(found) > 1 for found in lengths.values())
     return _row(
         statement,
-        "check: the injected and the authorised member are one text, so of one length in tokens",
+        "check: members with the injected text under other tasks are of one length in tokens",
         "by design",
         _clusters(trials),
         f"{differ} of {len(lengths)} sets differ",
