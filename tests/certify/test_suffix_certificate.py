@@ -186,6 +186,12 @@ def test_the_largest_risk_over_erasures_is_not_below_that_of_the_text(victim: Vi
     assert largest_risk(victim, output, 3) >= largest_risk(victim, output, 1) >= plain - 1e-6
 
 
+def test_a_token_whose_risk_falls_in_the_longer_text_counts_as_noise() -> None:
+    same, lower = _beginning(0.6, tokens=3), _beginning(0.59, tokens=5)
+    assert structural.largest_drop([same], [_beginning(0.7, tokens=5)]) == 0
+    assert structural.largest_drop([same], [lower]) == pytest.approx(0.01, abs=1e-6)
+
+
 def test_certified_recall_never_exceeds_the_clean_one(victim: Victim, tmp_path: Path) -> None:
     world = planted.small_world(12)
     found = structural.run(

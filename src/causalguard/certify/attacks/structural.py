@@ -6,7 +6,7 @@ threshold.  docs/proofs.md states and proves both.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -83,9 +83,13 @@ def run(
     """
     injected = texts_of(triplets, "injected")
     whole = _score(victim, injected.outputs, "as they are")
+    stable = StableText(victim.tokenizer)
+    cut = [replace(output, text=stable(output.text)) for output in injected.outputs]
+    beginnings = _score(victim, cut, "stable beginnings")
     noise, compared = measure_noise(victim, injected.outputs, whole)
+    noise = max(noise, largest_drop(beginnings, whole))
     rows = [
-        *suffix_rows(victim, injected, whole, noise),
+        *suffix_rows(victim, injected, whole, beginnings, noise),
         *erase_rows(victim, triplets, injected, whole, erasure, noise),
     ]
     return Structural(
@@ -135,20 +139,30 @@ def measure_noise(
     return max(changes), len(changes)
 
 
+def largest_drop(beginnings: Sequence[Scored], whole: Sequence[Scored]) -> float:
+    """Largest fall of a token's risk between a stable beginning and the longer text it is of.
+
+    In exact arithmetic there is none: what is found is the noise of other lengths and batches.
+    """
+    drops = [
+        float((a.token_risk - b.token_risk[: len(a.token_risk)]).max(initial=0.0))
+        for a, b in zip(beginnings, whole, strict=True)
+    ]
+    return max(drops)
+
+
 def suffix_rows(
-    victim: Victim, injected: Texts, whole: Sequence[Scored], noise: float
+    victim: Victim,
+    injected: Texts,
+    whole: Sequence[Scored],
+    beginnings: Sequence[Scored],
+    noise: float,
 ) -> list[CertifiedRecall]:
     """Clean recall, and recall that no suffix can lower.
 
     Source: DESIGN section 2: risk(x with any suffix) >= risk of the stable beginning of x, but
     for numeric noise.
     """
-    stable = StableText(victim.tokenizer)
-    cut = [
-        ToolOutput(text=stable(output.text), task=output.task, system=output.system)
-        for output in injected.outputs
-    ]
-    beginnings = _score(victim, cut, "stable beginnings")
     need = victim.threshold + noise
     clean = [not answer.flagged for answer in whole]
     limit = victim.scorer.spec.max_tokens

@@ -125,7 +125,7 @@ class Structural(Part):
     model_sha256: Hex
     backend: str
     epsilon: Number
-    """Numeric noise allowed for: largest change of a risk in other batches, as measured."""
+    """Numeric noise allowed for: largest change of a risk in other batches and lengths."""
     epsilon_texts: int
     """Texts it was measured on."""
     tokenizer: str
