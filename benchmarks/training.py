@@ -291,10 +291,10 @@ def matmul_rate(device: str, dtype: torch.dtype) -> float:
 def part_packed(bench: Bench) -> Iterator[str]:
     """The same rows padded, packed, and by each kernel."""
     gpu = bench.device == "cuda"
-    layers = 20 if gpu else 4
+    layers = 20 if gpu else 3
     real = json.loads(ROWS.read_text())
     if not gpu:
-        real = [smaller(batch, 12) for batch in real[:4]]
+        real = [smaller(batch, 8) for batch in real[:3]]
     config = configuration("random:smollm2-135m", layers)
     padded = batches_of(real, config, packed=False)
     packed = batches_of(real, config, packed=True)
@@ -339,7 +339,7 @@ def smaller(batch: list[list[int]], rows: int) -> list[list[int]]:
 def part_prefix(bench: Bench) -> Iterator[str]:
     """Where packing begins to pay: the same windows under longer and longer context."""
     gpu = bench.device == "cuda"
-    n, layers = (32, 20) if gpu else (3, 3)
+    n, layers = (32, 20) if gpu else (2, 2)
     config = configuration("random:smollm2-135m", layers)
     tree = config.model_copy(update={"packed": True})
     yield f"\n## When packing pays: {n} triplets with windows of 256 tokens\n\n{HEAD}"
