@@ -188,8 +188,9 @@ def test_the_largest_risk_over_erasures_is_not_below_that_of_the_text(victim: Vi
 
 def test_a_token_whose_risk_falls_in_the_longer_text_counts_as_noise() -> None:
     same, lower = _beginning(0.6, tokens=3), _beginning(0.59, tokens=5)
-    assert structural.largest_drop([same], [_beginning(0.7, tokens=5)]) == 0
-    assert structural.largest_drop([same], [lower]) == pytest.approx(0.01, abs=1e-6)
+    assert structural.largest_drop([same], [_beginning(0.7, tokens=5)], 0.5) == 0
+    assert structural.largest_drop([same], [lower], 0.5) == pytest.approx(0.01, abs=1e-6)
+    assert structural.largest_drop([same], [lower], 0.7) == 0
 
 
 def test_certified_recall_never_exceeds_the_clean_one(victim: Victim, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def run(
     cut = [replace(output, text=stable(output.text)) for output in injected.outputs]
     beginnings = _score(victim, cut, "stable beginnings")
     noise, compared = measure_noise(victim, injected.outputs, whole)
-    noise = max(noise, largest_drop(beginnings, whole))
+    noise = max(noise, largest_drop(beginnings, whole, victim.threshold))
     rows = [
         *suffix_rows(victim, injected, whole, beginnings, noise),
         *erase_rows(victim, triplets, injected, whole, erasure, noise),
@@ -139,15 +139,17 @@ def measure_noise(
     return max(changes), len(changes)
 
 
-def largest_drop(beginnings: Sequence[Scored], whole: Sequence[Scored]) -> float:
+def largest_drop(beginnings: Sequence[Scored], whole: Sequence[Scored], threshold: float) -> float:
     """Largest fall of a token's risk between a stable beginning and the longer text it is of.
 
     In exact arithmetic there is none: what is found is the noise of other lengths and batches.
+    Only tokens at or above the threshold count, for these certify; noise of the logits moves a
+    risk in the middle of the scale much more than one near its end.
     """
-    drops = [
-        float((a.token_risk - b.token_risk[: len(a.token_risk)]).max(initial=0.0))
-        for a, b in zip(beginnings, whole, strict=True)
-    ]
+    drops = [0.0]
+    for a, b in zip(beginnings, whole, strict=True):
+        falls = a.token_risk - b.token_risk[: len(a.token_risk)]
+        drops.append(float(falls[a.token_risk >= threshold].max(initial=0.0)))
     return max(drops)
 
 
