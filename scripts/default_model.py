@@ -1,58 +1,89 @@
-"""Re-make the full-size model: data, training, certificate.
+"""Re-make the full-size model: data, two stages of training, certificate.
 
     make default-model SHARED=DIR       (or: python scripts/default_model.py --shared DIR)
 
-Without ``--shared`` the intervention engine's own carriers are all there is.  With it, matched sets
-on real benign tool outputs are added (see real_carriers.py).  Ten minutes of training on one H200;
-a night or more on CPUs.  The result is not yet good enough to be shipped: docs/experiments.md.
+Stage one trains on the intervention engine's matched sets, on matched sets rendered on other
+people's benign tool outputs, and on the labelled rows themselves; stage two goes on for half as
+long with other sets, half of them cropped, so that injections also stand at the very beginning.
+Without ``--shared`` the engine's own carriers are all there is, and the model is worse for it.
+
+On one H200: about five minutes and three minutes, data included.  On CPUs: a night or more.
+``--hold-out`` leaves labelled files out; models made so tell what the recipe does on sources it
+never saw (benchmarks/heldout.py).  Rows whose licence does not let weights trained on them be given
+away are left out, and so is whatever this project only tests on.
 """
 
 import argparse
+import json
 import subprocess
 import sys
 from pathlib import Path
 
-import yaml
-
 ROOT = Path(__file__).parents[1]
-WEIGHTS = {
-    "agent_logs": 0.06,
-    "apibank": 0.03,
-    "benign_docs": 0.12,
-    "llmail_benign": 0.03,
-    "tau": 0.06,
+FILES: dict[str, dict[str, float]] = {
+    "injecagent": {"weight": 0.10},
+    "asb": {"weight": 0.04, "max_rows": 1000},
+    "purplellama_indirect": {"weight": 0.05},
+    "bipia": {"weight": 0.08, "sets": 6, "sets_weight": 0.06},
+    "agent_logs": {"weight": 0.05, "sets": 4, "sets_weight": 0.20},
+    "apibank": {"weight": 0.02, "sets": 5, "sets_weight": 0.10},
+    "tau": {"weight": 0.04, "sets": 3, "sets_weight": 0.12},
+    "llmail_benign": {"weight": 0.02, "sets": 6, "sets_weight": 0.12},
+    "benign_docs": {"weight": 0.06, "sets": 3, "sets_weight": 0.30},
 }
-"""Share of a batch's rows by real source, against 1.0 for the engine."""
+"""Shares of a batch's rows against 0.7 for the engine, and matched sets per benign row."""
+FIRST = ("steps={}", "data.generate.n_sets=14000", "data.generate.seed=1")
+SECOND = (
+    "steps={}", "data.generate.n_sets=8000", "data.generate.seed=11", "data.crop=0.25",
+    "optimiser.lr=3.0e-4", "optimiser.head_lr=6.0e-4",
+)  # fmt: skip
 
 
 def main() -> None:
     """Run the steps."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--shared", type=Path, help="directory of labelled sets")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--shared", type=Path, help="directory of labelled sets, NAME.jsonl.gz")
+    parser.add_argument(
+        "--hold-out", default="", help="names of sets to leave out, comma-separated"
+    )
+    parser.add_argument("--steps", default="1500,750", help="steps of the two stages")
     parser.add_argument("--output", type=Path, default=ROOT / "runs" / "default")
     parser.add_argument("--key", type=Path, help="private key that signs the report")
+    parser.add_argument("--no-certificate", action="store_true")
     given = parser.parse_args()
-    data = given.output.with_name(given.output.name + ".data")
-    data.mkdir(parents=True, exist_ok=True)
-    config = data / "default.yaml"
-    config.write_text(yaml.safe_dump(configuration(given.shared, data), sort_keys=False))
-    python("-m", "causalguard.train.cli", "--config", config, "--output", given.output)
-    key = ["--key", given.key] if given.key else []
-    python("-m", "causalguard.certify.cli", "--model", given.output, *key)
+    first, second = (int(n) for n in given.steps.split(","))
+    extra = f"data.extra={json.dumps(labelled(given.shared, set(given.hold_out.split(','))))}"
+    start = given.output.with_name(given.output.name + ".stage-1")
+    train(start, [s.format(first) for s in FIRST], extra)
+    train(given.output, [*(s.format(second) for s in SECOND), f"init={start}"], extra)
+    if not given.no_certificate:
+        key = ["--key", given.key] if given.key else []
+        python("-m", "causalguard.certify.cli", "--model", given.output, *key)
 
 
-def configuration(shared: Path | None, data: Path) -> dict[str, object]:
-    """The default configuration, with the real carriers' files when there are any."""
-    config: dict[str, object] = yaml.safe_load((ROOT / "configs" / "default.yaml").read_text())
-    if shared is not None:
-        python(ROOT / "scripts" / "real_carriers.py", shared, data)
-        section, calibration = config["data"], config["calibration"]
-        section["files"] = [  # type: ignore[index]
-            {"path": str(data / f"{name}.triplets.jsonl"), "weight": weight}
-            for name, weight in WEIGHTS.items()
-        ]
-        calibration["files"] = [str(data / f"{n}.calibration.jsonl") for n in WEIGHTS]  # type: ignore[index]
-    return config
+def labelled(shared: Path | None, held_out: set[str]) -> list[dict[str, object]]:
+    """The labelled files to train on, as the configuration wants them."""
+    if shared is None:
+        return []
+    common = {"licences": "shippable", "calibrate": 0.1}
+    return [
+        {"path": str(shared / f"{name}.jsonl.gz"), **common, **shares}
+        for name, shares in FILES.items()
+        if name not in held_out
+    ]
+
+
+def train(output: Path, changes: list[str], extra: str) -> None:
+    """One stage, unless it has been run before."""
+    if output.exists():
+        print(f"{output} exists and is kept")
+        return
+    every = next(c for c in changes if c.startswith("steps=")).removeprefix("steps=")
+    settings = [*changes, extra, "data.generate.weight=0.7", f"watch.every={every}"]
+    arguments = [part for change in settings for part in ("--set", change)]
+    python("-m", "causalguard.train.cli", "--config", "default", "--output", output, *arguments)
 
 
 def python(*arguments: object) -> None:

@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["benign", "counterfactual", "injected", "authorised", "imperative"]
+Kind = Literal["benign", "counterfactual", "injected", "authorised", "imperative", "misled"]
 """What an audit or training text is: see :class:`Trial`."""
 
 TURN_SEPARATOR = "\n"
 """Between human turns in a task: one rendering, for training data and at run time."""
 
-KINDS: tuple[Kind, ...] = ("benign", "counterfactual", "injected", "authorised", "imperative")
+KINDS: tuple[Kind, ...] = (
+    "benign", "counterfactual", "injected", "authorised", "imperative", "misled",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,7 @@ class Triplet:
     same trusted context and other data.  The optional members identify the effect of the
     *instruction*: ``imperative`` puts a benign imperative of matched length and place where the
     injection stands, ``authorised_task`` is a task under which the injected text is what the
-    user asked for.
+    user asked for, and under ``misleading_task`` the user authorises something else.
     """
 
     id: str
@@ -105,6 +107,8 @@ class Triplet:
     """Where that imperative stands."""
     authorised_task: str = ""
     """Y = 0: with this task in place of ``task`` the injected text is authorised; may be empty."""
+    misleading_task: str = ""
+    """Y = 1 still: this task authorises something else than the injected text; may be empty."""
     nuisance: Mapping[str, str] = field(default_factory=dict)
     """N, as labels: ``topic, format, language, position, source, length`` ..."""
     cluster: Mapping[str, str] = field(default_factory=dict)
@@ -126,7 +130,7 @@ class Trial:
     set_id: str
     """The matched set this trial belongs to."""
     kind: Kind
-    """Which member of the set: benign, counterfactual, injected, authorised or imperative."""
+    """Which member of the set; misled: injected, with a task that authorises something else."""
     y: int
     """1 = an instruction is present that S does not authorise; else 0.  Assigned by design."""
     family: str

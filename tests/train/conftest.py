@@ -51,6 +51,7 @@ def make_triplets(n: int, *, seed: int = 0) -> list[Triplet]:
                 imperative=f"{first[:at]} {polite} {first[at:]}",
                 imperative_span=Span(start=at + 1, end=at + 1 + len(polite)),
                 authorised_task=f"Do what the text says: {command}" if k % 3 == 0 else "",
+                misleading_task="Do as the note asks: ring Ann" if k % 3 == 0 else "",
                 cluster={"carrier": f"c{k}"},
                 license="CC0-1.0",
                 source="test",

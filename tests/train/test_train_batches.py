@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -119,7 +120,8 @@ def test_labels_stand_on_window_tokens_alone(config: TrainConfig, prepared: Prep
     batch = batch_source(config, prepared)[0]
     assert (batch["token_labels"][~batch["window_mask"]] == IGNORE).all()
     assert "labels" not in batch
-    injected = batch["roles"] == ROLES.index("injected")
+    codes = torch.tensor([ROLES.index("injected"), ROLES.index("misled")])
+    injected = torch.isin(batch["roles"], codes)
     assert (batch["document_labels"][~injected] == 0).all()
     assert (batch["token_labels"][~injected] <= 0).all()
 
@@ -185,8 +187,9 @@ def test_an_authorised_text_is_the_injected_one_with_label_zero(
 ) -> None:
     by_kind = {e.kind: e for e in from_triplets(make_sets(1), "x")}
     assert set(by_kind) == set(ROLES)
-    assert by_kind["authorised"].output.text == by_kind["injected"].output.text
-    assert (by_kind["authorised"].y, by_kind["injected"].y) == (0, 1)
+    texts = {by_kind[kind].output.text for kind in ("injected", "authorised", "misled")}
+    assert len(texts) == 1
+    assert [by_kind[kind].y for kind in ("injected", "authorised", "misled")] == [1, 0, 1]
 
 
 def test_collated_rows_are_padded_on_the_right(config: TrainConfig, prepared: Prepared) -> None:

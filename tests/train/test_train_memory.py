@@ -63,7 +63,7 @@ def test_the_meter_counts_what_is_alive_and_remembers_the_peak() -> None:
 def test_the_peak_is_predicted_within_a_tenth(
     shaped: TrainConfig, prepared: Prepared, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
-    config = change(shaped, **changes)
+    config = change(shaped, batch=12, **changes)  # two whole sets
     base = find_base(config.base)
     data = Prepared(**{n: getattr(prepared, n) for n in prepared.__slots__} | {"base": base})
     trainer = make_trainer(config, data, tmp_path, device="cpu")
@@ -103,7 +103,7 @@ def test_states_are_counted_as_the_optimiser_keeps_them() -> None:
 def test_a_plan_that_does_not_fit_names_the_cheapest_change_that_does(
     shaped: TrainConfig,
 ) -> None:
-    config = change(shaped, batch=20, exits=[{"layer": 2}])
+    config = change(shaped, batch=24, exits=[{"layer": 2}])
     base = find_base(config.base)
 
     def told(memory: float) -> str:
@@ -112,8 +112,8 @@ def test_a_plan_that_does_not_fit_names_the_cheapest_change_that_does(
     def needs(**changes: Any) -> float:
         return predict(change(config, **changes), base, bf16=False, gpu=False).total / 0.899
 
-    assert "--set batch=10 --set accumulation=2  " in told(needs(batch=10, accumulation=2))
-    assert "checkpointing=true" in told(needs(batch=5, accumulation=4, checkpointing=True))
+    assert "--set batch=12 --set accumulation=2  " in told(needs(batch=12, accumulation=2))
+    assert "checkpointing=true" in told(needs(batch=6, accumulation=4, checkpointing=True))
     assert "shallower" in told(1e6)
 
 
@@ -191,9 +191,9 @@ def test_one_of_several_processes_does_not_go_on_alone(
 
 
 def test_a_matched_set_is_never_parted(config: TrainConfig) -> None:
-    once = halved(change(config, batch=10, accumulation=3))
+    once = halved(change(config, batch=12, accumulation=3))
     assert once is not None
-    assert (once.batch, once.accumulation) == (5, 6)
+    assert (once.batch, once.accumulation) == (6, 6)
     assert halved(once) is None
 
 

@@ -176,7 +176,7 @@ def false_positive_section(trials: Rows, policy: Policy) -> FalsePositiveSection
     kinds = tuple(
         metrics.rate(kind, of_kind(trials, kind), metrics.flagged, delta=delta)
         for kind in KINDS
-        if kind != "injected" and of_kind(trials, kind)
+        if kind not in {"injected", "misled"} and of_kind(trials, kind)
     )
     independent = 1.0 - (1.0 - overall.high) ** policy.episode
     return FalsePositiveSection(

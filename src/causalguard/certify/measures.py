@@ -46,6 +46,7 @@ def measure_all(trials: Sequence[Trial], sections: Sections, policy: Policy) -> 
     )
     return (
         *_rate_measures(sections.miss, sections.false, policy),
+        *_misled(trials, policy),
         *map(_effect_measure, sections.effects),
         *(_gap_measure(f"gap.{gap.factor}.{gap.among}", gap, policy) for gap in sections.gaps),
         *_family_gap(sections.miss, policy),
@@ -54,6 +55,15 @@ def measure_all(trials: Sequence[Trial], sections: Sections, policy: Policy) -> 
         *_p_values(sections.tests),
         full,
     )
+
+
+def _misled(trials: Sequence[Trial], policy: Policy) -> list[Measure]:
+    """Misses under tasks that authorise something else: they must not switch the guard off."""
+    rows = metrics.of_kind(trials, "misled")
+    if not rows:
+        return []
+    rate = metrics.rate("misled", rows, metrics.missed, delta=policy.delta)
+    return [_of_rate("miss.misled", rate)]
 
 
 def _effect_measure(effect: Effect) -> Measure:

@@ -18,7 +18,7 @@ from causalguard.errors import ConfigError
 FACTORS = ("topic", "tool", "format", "language", "position", "length", "source")
 _FACTOR = "|".join(FACTORS)
 QUANTITY = re.compile(
-    r"miss\.(overall|every-family|next-family|family-gap)"
+    r"miss\.(overall|every-family|next-family|family-gap|misled)"
     r"|false-positive\.(overall|benign|counterfactual|imperative|authorised|longest|episode)"
     r"|effect\.(injection|instruction|authorisation)"
     r"|independence\.(representation|instruction|authorisation)"

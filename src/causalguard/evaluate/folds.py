@@ -73,7 +73,8 @@ def training_config(job: Job) -> TrainConfig:
     for name in p.trained(job.model):
         spec = p.sources[name]
         path = training_file(job, name)
-        extra.append({"path": str(path), "weight": spec.weight, "max_rows": spec.max_rows})
+        shares = spec.model_dump(include={"weight", "max_rows", "sets", "sets_weight", "calibrate"})
+        extra.append({"path": str(path), **shares})
     # Files of matched sets may be made from any source: what they hold out is not known here.
     changes = [*job.overrides, f"data.extra={json.dumps(extra)}", "data.files=[]"]
     if model.groups_out:

@@ -37,6 +37,12 @@ class SourceConfig(_Section):
     """Share of a training batch's rows, against the engine's weight."""
     max_rows: int | None = Field(default=None, ge=1)
     """Rows trained on at most."""
+    sets: float = Field(default=0.0, ge=0.0)
+    """Matched sets rendered per benign row."""
+    sets_weight: float = Field(default=0.1, gt=0.0)
+    """Share of a training batch's rows that these sets get."""
+    calibrate: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share of the pairs that only help to choose the threshold."""
     part: str = "split"
     """``split`` or a key of ``meta``."""
     family: str = "attack"

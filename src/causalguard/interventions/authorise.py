@@ -64,7 +64,7 @@ I [[need|would like]] your help: the [[note|mail]] says "«do»", [[and that is 
 """Tasks that name the very goal."""
 
 _REFUSING = frozenset({"conceal", "refuse"})
-_SPECIFIC_SHARE = 0.6
+_SPECIFIC_SHARE = 0.75
 
 
 def can_be_authorised(goal: Goal) -> bool:
@@ -84,8 +84,27 @@ def authorised_task(goal: Goal, rng: np.random.Generator) -> str:
         goal: what the inserted text asks; in any language, the task is English or quotes it.
         rng: source of every choice.
     """
+    return _task(goal, rng, specific_share=_SPECIFIC_SHARE)
+
+
+def misleading_task(other: Goal, rng: np.random.Generator, *, generic: bool) -> str:
+    """Write a user task that authorises something, but not what the injected text asks.
+
+    Without such tasks a guard learns that a task which hands over authority switches it off,
+    whatever the text then orders.
+
+    Args:
+        other: a goal that is not the injection's.
+        rng: source of every choice.
+        generic: whether the task may hand the decision to the text; only for injections in a
+            form that no user would authorise (overrides, forged roles, hidden text).
+    """
+    return _task(other, rng, specific_share=0.5 if generic else 1.0)
+
+
+def _task(goal: Goal, rng: np.random.Generator, *, specific_share: float) -> str:
     english = goal.language == "en"
-    specific = can_be_authorised(goal) and rng.random() < _SPECIFIC_SHARE
+    specific = can_be_authorised(goal) and rng.random() < specific_share
     template = choose(rng, _SPECIFIC if specific and english else _GENERIC)
     values = {
         "do": goal.text,

@@ -11,8 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from causalguard.interventions import imperatives
-from causalguard.interventions.authorise import authorised_task, can_be_authorised
+from causalguard.interventions import goals, imperatives
+from causalguard.interventions.authorise import (
+    authorised_task,
+    can_be_authorised,
+    misleading_task,
+)
 from causalguard.interventions.carriers.files import FileCarrier, of_split
 from causalguard.interventions.carriers.values import pool_split_of
 from causalguard.interventions.families import FAMILIES
@@ -26,7 +30,8 @@ from causalguard.records import Triplet
 SPLITS = ("train", "dev", "calibration", "audit")
 """Disjoint in carriers, goals, templates and imperatives; ``dev`` is for choosing models."""
 
-_AUTHORISED_SHARE = 0.5
+_AUTHORISED_SHARE = 0.7
+_MISLEADING_SHARE = 0.6
 _ATTEMPTS = 40
 _LANGUAGE_CODES = {
     "English": "en", "German": "de", "French": "fr", "Spanish": "es", "Italian": "it",
@@ -221,6 +226,7 @@ def compose(
         imperative=imperative.text,
         imperative_span=imperative.span,
         authorised_task=_authorised(scene, family, goal, rng),
+        misleading_task=_misleading(scene, family, goal, rng, split),
         nuisance={**scene.nuisance, "payload_language": family.language, "imperative": like.kind},
         cluster={"carrier": scene.carrier, "goal": goal.id, "template": attack.template},
         license=scene.license,
@@ -258,11 +264,27 @@ def _benign(scene: Scene, injected: Rendered, payload: str, rng: np.random.Gener
     return None if ordinary is None else ordinary.text
 
 
+def _misleading(
+    scene: Scene, family: Family, goal: Goal, rng: np.random.Generator, split: str
+) -> str:
+    """A task that authorises something else, alone or next to the one the set has; or nothing."""
+    if rng.random() >= _MISLEADING_SHARE:
+        return ""
+    pool = pool_split_of(split)
+    other = goals.draw(rng, pool)
+    while other.id == goal.id or not can_be_authorised(other):
+        other = goals.draw(rng, pool)
+    return _beside(scene, misleading_task(other, rng, generic=not family.authorisable), rng)
+
+
 def _authorised(scene: Scene, family: Family, goal: Goal, rng: np.random.Generator) -> str:
     """A task that asks for the goal, alone or next to the one the set has; may be empty."""
     if not (family.authorisable and can_be_authorised(goal)) or rng.random() >= _AUTHORISED_SHARE:
         return ""
-    asked = authorised_task(goal, rng)
+    return _beside(scene, authorised_task(goal, rng), rng)
+
+
+def _beside(scene: Scene, asked: str, rng: np.random.Generator) -> str:
     share = rng.random()
     if share < 0.25:
         return f"{scene.task}\n{asked}"

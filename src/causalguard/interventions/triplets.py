@@ -15,7 +15,7 @@ SCHEMA = "triplet/1"
 _TEXTS = ("id", "system", "task", "tool", "benign", "counterfactual", "injected", "family", "group",
           "license", "source")  # fmt: skip
 _MAY_BE_EMPTY = frozenset({"system", "tool"})
-_OPTIONAL_TEXTS = ("imperative", "authorised_task")
+_OPTIONAL_TEXTS = ("imperative", "authorised_task", "misleading_task")
 _MAPPINGS = ("nuisance", "cluster")
 _FIELDS = frozenset({
     "schema", *_TEXTS, *_OPTIONAL_TEXTS, *_MAPPINGS, "span", "imperative_span",
@@ -132,6 +132,7 @@ def from_row(row: Mapping[str, Any]) -> Triplet:
         if imperative_span is None
         else Span(start=imperative_span[0], end=imperative_span[1]),
         authorised_task=row.get("authorised_task", ""),
+        misleading_task=row.get("misleading_task", ""),
         nuisance=dict(row.get("nuisance", {})),
         cluster=dict(row.get("cluster", {})),
     )
@@ -147,6 +148,8 @@ def to_row(triplet: Triplet) -> dict[str, Any]:
         row["imperative_span"] = [triplet.imperative_span.start, triplet.imperative_span.end]
     if triplet.authorised_task:
         row["authorised_task"] = triplet.authorised_task
+    if triplet.misleading_task:
+        row["misleading_task"] = triplet.misleading_task
     row["nuisance"] = dict(triplet.nuisance)
     row["cluster"] = dict(triplet.cluster)
     return row
@@ -222,4 +225,7 @@ def trial_texts(triplet: Triplet) -> list[TrialText]:
     if triplet.authorised_task:
         text = output("authorised", triplet.injected, triplet.authorised_task)
         members.append(("authorised", 0, text, triplet.span))
+    if triplet.misleading_task:
+        text = output("misled", triplet.injected, triplet.misleading_task)
+        members.append(("misled", 1, text, triplet.span))
     return members

@@ -25,7 +25,7 @@ ENOUGH_TOKENS = 16
 """A window is a positive if it holds half of the span's tokens, or this many."""
 CHUNK = 16
 """Batches that are drawn together and then cut by length."""
-MAX_MEMBERS = 5
+MAX_MEMBERS = 6
 """A larger group gives two benign and two injected rows, drawn anew each time."""
 PACK_CAPACITY = 1024
 """Tokens of a packed sequence: attention's cost grows with it, padding falls."""

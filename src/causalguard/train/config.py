@@ -46,6 +46,8 @@ class LoraConfig(_Section):
     """Last names of the adapted linear maps; auto: every linear map of the decoder layers."""
     first_layer: int = Field(default=1, ge=1)
     """Layers below this one keep an adapter of zeros: no backward pass runs through them."""
+    frozen_below: int = Field(default=1, ge=1)
+    """With ``init``: layers below this one keep their adapter as it is; several times faster."""
 
 
 class TemplateConfig(_Section):
@@ -251,6 +253,8 @@ class TrainConfig(_Section):
     windows: WindowConfig = WindowConfig()
     loss: LossConfig = LossConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
+    init: Path | None = None
+    """A MODEL_DIR whose adapter and heads the run starts from; null: from nothing."""
     heads_first: HeadsFirstConfig | None = None
     """null: adapter and heads start together."""
     watch: WatchConfig = WatchConfig()
@@ -359,7 +363,9 @@ def _say(error: Any) -> str:
 
 def _paths(config: TrainConfig) -> list[Path]:
     data = config.data
-    return [f.path for f in data.files] + [e.path for e in data.extra] + [*config.calibration.files]
+    start = [] if config.init is None else [config.init]
+    files = [f.path for f in data.files] + [e.path for e in data.extra]
+    return [*files, *config.calibration.files, *start]
 
 
 def _override(raw: dict[str, Any], item: str) -> list[str]:

@@ -1,7 +1,7 @@
 """Examples: what training reads, whatever it was made from.
 
-A matched set gives up to five (benign, counterfactual, injected, imperative, authorised), a row
-of a labelled file one.  Examples of one ``group`` depend on each other: they stand in the same
+A matched set gives up to six (benign, counterfactual, injected, imperative, authorised, misled), a
+row of a labelled file one.  Examples of one ``group`` depend on each other: they stand in the same
 batch and on the same side of the dev split.
 """
 
@@ -19,7 +19,9 @@ from causalguard.interventions import loaders
 from causalguard.interventions.licenses import shippable
 from causalguard.records import Kind, Span, ToolOutput, Triplet
 
-ROLES: tuple[Kind, ...] = ("benign", "counterfactual", "injected", "authorised", "imperative")
+ROLES: tuple[Kind, ...] = (
+    "benign", "counterfactual", "injected", "authorised", "imperative", "misled",
+)  # fmt: skip
 """Order of the role codes in a batch; rows of labelled files are benign or injected."""
 
 TEST_ONLY = re.compile(r"agentdojo|notinject", re.IGNORECASE)
@@ -58,6 +60,8 @@ def from_triplet(triplet: Triplet, source: str) -> list[Example]:
     ]
     if t.authorised_task:
         made.append(("authorised", 0, t.injected, t.authorised_task, t.span))
+    if t.misleading_task:
+        made.append(("misled", 1, t.injected, t.misleading_task, t.span))
     if t.imperative:
         made.append(("imperative", 0, t.imperative, t.task, t.imperative_span))
     return [

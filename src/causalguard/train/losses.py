@@ -13,7 +13,7 @@ from torch.nn import functional
 from causalguard.train.batches import IGNORE
 from causalguard.train.examples import ROLES
 
-BENIGN, COUNTERFACTUAL, INJECTED, AUTHORISED, IMPERATIVE = (ROLES.index(k) for k in ROLES)
+BENIGN, COUNTERFACTUAL, INJECTED, _, IMPERATIVE, _ = (ROLES.index(k) for k in ROLES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -231,6 +231,9 @@ def add_lora(backbone: nn.Module, lora: LoraConfig, targets: tuple[str, ...]) ->
         if ".lora_" in name:
             parameter.data = parameter.data.float()
             parameter.requires_grad_(True)
+    frozen = list(find_layers(backbone))[: lora.frozen_below - 1]
+    for parameter in (p for layer in frozen for p in layer.parameters()):
+        parameter.requires_grad_(False)
     if lora.dropout == 0:
         # Peft would copy each input to float32, for autocast to copy it back: the same numbers.
         for module in backbone.modules():

@@ -175,6 +175,7 @@ def make_trainer(
 
     from causalguard.train.model import build_model, pick_precision
     from causalguard.train.trainer import Dev, GuardTrainer, training_arguments
+    from causalguard.train.warm import start_from
 
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     precision = pick_precision(config.precision, where)
@@ -183,6 +184,8 @@ def make_trainer(
     how = build_of(config, args.device, precision=precision, say=say)
     set_seed(config.seed)
     model = build_model(prepared.base, config.exits, config.lora, how)
+    if config.init is not None:
+        start_from(model, config.init)
     return GuardTrainer(
         model,
         args,
