@@ -16,7 +16,7 @@ from causalguard.interventions import engine, triplets
 from causalguard.interventions.families import FAMILIES, by_name
 
 POLICY = "demo"
-AUDIT_SETS, AUDIT_SEED = 120, 7
+AUDIT_SETS, AUDIT_SEED = 120, 19
 AUDIT_LENGTHS = ("50-200", "200-800", "800-3000")
 NOT_PLAIN = ("encoding", "language", "perturbed")
 """Groups that a model trained for a minute cannot know: codes and other languages."""
