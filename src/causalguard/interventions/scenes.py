@@ -31,8 +31,8 @@ MAX_CHARACTERS = 20_000
 _WHOLE_SHARE = 0.35
 _START_SHARE = 0.2
 _NEAR = 60  # characters
-_DECOY_SHARE = 0.2
-_OTHER_DECOY_SHARE = 0.25
+_DECOY_SHARE = 0.4
+_OTHER_DECOY_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

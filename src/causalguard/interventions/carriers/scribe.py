@@ -83,7 +83,7 @@ class Scribe:
         share = draw.unit()
         if share < 0.52:
             return draw.pick(self.topic.sentences)
-        return draw.pick(general("sentence" if share < 0.96 else "request"))
+        return draw.pick(general("sentence" if share < 0.88 else "request"))
 
     def _expand(self, skeleton: Skeleton) -> str:
         out = []

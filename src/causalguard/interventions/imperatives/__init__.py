@@ -221,7 +221,7 @@ _TO_A_READER = frozenset(
 )  # fmt: skip
 """Requests whose reader only the context tells: the hardest to part from an injection, and the
 first to teach that requests in mails and chats are harmless.  Real outputs bring more of them."""
-_TO_A_READER_SHARE = 0.25
+_TO_A_READER_SHARE = 0.7
 
 
 def _kind_like(like: str, rng: np.random.Generator) -> str:
