@@ -1,5 +1,6 @@
 """One of two processes that train together: run by torchrun, see tests/train/test_train_ranks."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,9 @@ def main() -> None:
     found = {"loss": loss.detach(), "gradient": own.grad, "curve": torch.tensor(curve)}
     found |= {n: p.detach().contiguous() for n, p in trainer.model.trainable().items()}
     save_file(found, out / f"rank{rank}.safetensors")
-    torch.distributed.destroy_process_group()
+    torch.distributed.barrier()
+    # Taking the group down now and then waits for a peer that has gone: everything is on disk.
+    os._exit(0)
 
 
 if __name__ == "__main__":
