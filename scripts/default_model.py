@@ -7,7 +7,9 @@ people's benign tool outputs, and on the labelled rows themselves; stage two goe
 long with other sets, half of them cropped, so that injections also stand at the very beginning.
 Without ``--shared`` the engine's own carriers are all there is, and the model is worse for it.
 
-On one H200: about five minutes and three minutes, data included.  On CPUs: a night or more.
+On one H200 the two stages took about five and three minutes, run by hand with nearly these
+settings (benchmarks/results/heldout.md); this script as a whole has not been run there.
+On CPUs: a night or more.
 ``--hold-out`` leaves labelled files out; models made so tell what the recipe does on sources it
 never saw (benchmarks/heldout.py).  Rows whose licence does not let weights trained on them be given
 away are left out, and so is whatever this project only tests on.
