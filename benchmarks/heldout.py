@@ -46,16 +46,17 @@ def score(model: Path, shared: Path, names: Sequence[str], device: str) -> dict[
     found: dict[str, Any] = {"threshold": guard.threshold, "risks": {}}
     for name in names:
         rows, risks = rows_of(shared, name), []
-        with progress(range(0, len(rows), BLOCK), name) as starts:
-            for start in starts:
-                outputs = [
-                    ToolOutput(
-                        text=r["text"], task=r["task"] or "", system=r["system"] or "",
-                        tool=r["tool"] or "tool",
-                    )
-                    for r in rows[start : start + BLOCK]
-                ]  # fmt: skip
-                risks += [v.risk for v in guard.scan(outputs)]
+        for start in progress(range(0, len(rows), BLOCK), total=None, label=name):
+            outputs = [
+                ToolOutput(
+                    text=r["text"],
+                    task=r["task"] or "",
+                    system=r["system"] or "",
+                    tool=r["tool"] or "tool",
+                )
+                for r in rows[start : start + BLOCK]
+            ]
+            risks += [v.risk for v in guard.scan(outputs)]
         found["risks"][name] = risks
     return found
 
