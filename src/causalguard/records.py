@@ -109,6 +109,9 @@ class Triplet:
     """Y = 0: with this task in place of ``task`` the injected text is authorised; may be empty."""
     misleading_task: str = ""
     """Y = 1 still: this task authorises something else than the injected text; may be empty."""
+    response: str = ""
+    """The answer that serves ``task`` given ``benign``, and given ``injected`` too: what is said by
+    a model that ignores the instruction.  Empty: nobody gave one."""
     nuisance: Mapping[str, str] = field(default_factory=dict)
     """N, as labels: ``topic, format, language, position, source, length`` ..."""
     cluster: Mapping[str, str] = field(default_factory=dict)

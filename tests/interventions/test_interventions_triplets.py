@@ -51,6 +51,14 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert second.imperative_span is None
 
 
+def test_a_response_is_written_and_read_and_rows_without_one_stay_valid(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    answered = replace(TRIPLET, id="t-2", response="The lift is broken.")
+    triplets.write(path, [TRIPLET, answered])
+    assert [t.response for t in triplets.read(path)] == ["", "The lift is broken."]
+    assert "response" not in triplets.to_row(TRIPLET)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     text=st.text(st.characters(codec="utf-8"), min_size=1).filter(lambda text: bool(text.strip()))
@@ -84,6 +92,8 @@ def test_rows_survive_any_text(text: str) -> None:
         ({"nuisance": {"a": 1}}, "nuisance must map"),
         ({"benign": TRIPLET.injected}, "the same text"),
         ({"system": "\ud800"}, "surrogate"),
+        ({"response": " \n"}, "response holds only white space"),
+        ({"response": 3}, "response must be a string"),
     ],
 )
 def test_each_fault_is_named(changes: dict[str, Any], words: str) -> None:

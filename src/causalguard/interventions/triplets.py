@@ -15,7 +15,7 @@ SCHEMA = "triplet/1"
 _TEXTS = ("id", "system", "task", "tool", "benign", "counterfactual", "injected", "family", "group",
           "license", "source")  # fmt: skip
 _MAY_BE_EMPTY = frozenset({"system", "tool"})
-_OPTIONAL_TEXTS = ("imperative", "authorised_task", "misleading_task")
+_OPTIONAL_TEXTS = ("imperative", "authorised_task", "misleading_task", "response")
 _MAPPINGS = ("nuisance", "cluster")
 _FIELDS = frozenset({
     "schema", *_TEXTS, *_OPTIONAL_TEXTS, *_MAPPINGS, "span", "imperative_span",
@@ -88,6 +88,8 @@ def _text_faults(name: str, row: Mapping[str, Any]) -> list[str]:
         return [f"{name} must be a string, got {type(value).__name__}"]
     if name in _TEXTS and name not in _MAY_BE_EMPTY and not value.strip():
         return [f"{name} is empty; give it text or drop the row"]
+    if name == "response" and value and not value.strip():
+        return ["response holds only white space; give it text or leave it out"]
     if any("\ud800" <= character <= "\udfff" for character in value):
         return [f"{name} holds half of a surrogate pair; save the row as valid UTF-8"]
     return []
@@ -133,6 +135,7 @@ def from_row(row: Mapping[str, Any]) -> Triplet:
         else Span(start=imperative_span[0], end=imperative_span[1]),
         authorised_task=row.get("authorised_task", ""),
         misleading_task=row.get("misleading_task", ""),
+        response=row.get("response", ""),
         nuisance=dict(row.get("nuisance", {})),
         cluster=dict(row.get("cluster", {})),
     )
@@ -150,6 +153,8 @@ def to_row(triplet: Triplet) -> dict[str, Any]:
         row["authorised_task"] = triplet.authorised_task
     if triplet.misleading_task:
         row["misleading_task"] = triplet.misleading_task
+    if triplet.response:
+        row["response"] = triplet.response
     row["nuisance"] = dict(triplet.nuisance)
     row["cluster"] = dict(triplet.cluster)
     return row

@@ -24,6 +24,9 @@ ROLES: tuple[Kind, ...] = (
 )  # fmt: skip
 """Order of the role codes in a batch; rows of labelled files are benign or injected."""
 
+ANSWERED: tuple[Kind, ...] = ("benign", "injected")
+"""Members that a set's response answers."""
+
 TEST_ONLY = re.compile(r"agentdojo|notinject", re.IGNORECASE)
 """Sets that this project tests on and never trains on; rows that name them are left out."""
 
@@ -48,6 +51,8 @@ class Example:
     """Family group of the attack (also on its benign twins); the source for labelled files."""
     source: str = ""
     """Which data source it came from; batches are mixed by the sources' weights."""
+    response: str = ""
+    """What a model should answer to it, for the task term; empty: it takes no part in that."""
 
 
 def from_triplet(triplet: Triplet, source: str) -> list[Example]:
@@ -77,6 +82,8 @@ def from_triplet(triplet: Triplet, source: str) -> list[Example]:
             cluster=t.cluster.get("carrier", t.id),
             family=t.group,
             source=source,
+            # The same answer with and without the instruction: to learn to ignore it.
+            response=t.response if kind in ANSWERED else "",
         )
         for kind, y, text, task, span in made
     ]
