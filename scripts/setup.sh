@@ -19,7 +19,8 @@ fi
 PYTHON="${PYTHON:-python3}"
 "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
   echo "setup: Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11" >&2; exit 2; }
-stamp=".venv/.stamp-$(cat pyproject.toml constraints.txt scripts/setup.sh | sha256sum | cut -c1-16)"
+pins=tests/fixtures/langchain
+stamp=".venv/.stamp-$(cat pyproject.toml constraints.txt scripts/setup.sh $pins/*.txt | sha256sum | cut -c1-16)"
 if [ ! -f "$stamp" ]; then
   echo "setup: virtual environment in .venv"
   [ -x .venv/bin/python ] || "$PYTHON" -m venv .venv
@@ -28,6 +29,12 @@ if [ ! -f "$stamp" ]; then
   $pip "$(grep '^torch==' constraints.txt)" 2> >(grep -v '^WARNING: Location' >&2)
   echo "setup: causalguard with its development extras"
   $pip -c constraints.txt -e '.[dev]' 2> >(grep -v '^WARNING: Location' >&2)
+  for set in lowest newest; do
+    echo "setup: the $set supported LangChain, for its tests"
+    rm -rf ".venv/langchain-$set"
+    $pip --no-deps --target ".venv/langchain-$set" -r "$pins/$set.txt" \
+      2> >(grep -v '^WARNING: Location' >&2)
+  done
   rm -f .venv/.stamp-*
   touch "$stamp"
 else
