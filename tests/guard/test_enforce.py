@@ -316,6 +316,18 @@ def test_content_is_logged_only_when_asked(caplog: pytest.LogCaptureFixture) -> 
     assert records[1]["text"] == "EVIL secret"
 
 
+def test_a_failed_scan_is_logged_without_its_message(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(outputs: Sequence[ToolOutput]) -> list[Verdict]:
+        raise RuntimeError(f"cannot read {outputs[0].text!r}")
+
+    ruling = one(Enforcer(Answering(fail)), "my secret")
+    [line] = [m for m in caplog.messages if m.startswith("a scan failed: RuntimeError at fail:")]
+    assert ruling.decision.text_sha256[:16] in line
+    assert "secret" not in caplog.text  # tracebacks included
+    one(Enforcer(Answering(fail), Policy(log_content=True)), "my secret")
+    assert "cannot read 'my secret'" in caplog.text
+
+
 def test_many_threads_get_the_serial_rulings() -> None:
     enforcer = Enforcer(WordGuard(), memory=20)
     texts = [f"text {n % 40}" + (" EVIL" if n % 3 == 0 else "") for n in range(400)]

@@ -14,6 +14,7 @@ import logging
 import math
 import threading
 import time
+import traceback
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
@@ -319,7 +320,14 @@ class Enforcer:
         if self.policy.on_error == "raise":
             message = f"a tool output {reason}; see the cause, or set on_error: withhold"
             raise ScanError(message) from error
-        log.warning("a scan failed; the outputs are withheld", exc_info=error)
+        # an exception's message may quote the text: its type, its place and digests do not
+        log.warning(
+            "a scan failed: %s at %s; withheld: %s",
+            type(error).__name__,
+            _place(error),
+            ", ".join(key[0][:16] for key in new),
+            exc_info=error if self.policy.log_content else None,
+        )
         return rulings
 
     def _rule(self, key: Key, item: Incoming, verdict: Verdict) -> Ruling:
@@ -446,6 +454,12 @@ class Enforcer:
 def _again(ruling: Ruling) -> Ruling:
     """A ruling that somebody else's scan, or an earlier one, gave."""
     return replace(ruling, decision=replace(ruling.decision, remembered=True, latency_s=0.0))
+
+
+def _place(error: Exception) -> str:
+    """Where an exception was raised: function and line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].name}:{frames[-1].lineno}" if frames else "an unknown place"
 
 
 def _same_words(text: str) -> str:
