@@ -1,13 +1,14 @@
 # Offline, non-root image: everything is fetched while building, nothing while running.
 #   docker build -t causalguard .
 #   docker run --rm --network none -v "$PWD:/data:ro" causalguard guard-scan --model default /data/page.html
+# guard-serve, too, is inside: docs/serve.md.
 FROM python:3.11-slim AS build
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY src ./src
 RUN python -m venv /opt/causalguard \
  && /opt/causalguard/bin/pip install --no-cache-dir "$(grep '^torch==' constraints.txt)" \
- && /opt/causalguard/bin/pip install --no-cache-dir -c constraints.txt ".[langchain]"
+ && /opt/causalguard/bin/pip install --no-cache-dir -c constraints.txt ".[langchain,serve,otel]"
 ENV CAUSALGUARD_HOME=/opt/causalguard/home
 RUN /opt/causalguard/bin/causalguard base install
 

@@ -72,7 +72,7 @@ class Policy:
     time_budget_s: float = 30.0
     """Wall-clock seconds that one batch of scans may take, > 0; beyond it fails closed."""
     log_content: bool = False
-    """Whether the log also carries the text of flagged outputs."""
+    """Whether the log also carries the text of flagged outputs and of failed scans' exceptions."""
     confirm_spans: bool = False
     """Whether flagged spans are confirmed by scoring the text without them: costs scans of
     flagged texts only, within the time budget, and changes no verdict."""
