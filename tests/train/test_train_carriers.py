@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from causalguard.errors import ConfigError, DataError
 from causalguard.train.carriers import matched_sets, quoted
@@ -103,3 +104,17 @@ def test_a_model_of_another_shape_is_no_start(
 def test_a_start_that_is_no_model_is_refused(tmp_path: Path, config: TrainConfig) -> None:
     with pytest.raises(ConfigError, match="no such file"):
         parse_config(config.model_dump(mode="json") | {"init": str(tmp_path / "x")}, where="t")
+
+
+def test_interpolation_keeps_a_share_of_the_change_of_the_weights(
+    config: TrainConfig, tmp_path: Path
+) -> None:
+    train(config, tmp_path / "whole", device="cpu")
+    raw = config.model_dump(mode="json")
+    changes = {"init": str(tmp_path / "whole"), "steps": 0}
+    lora = raw["lora"] | {"interpolate": 0.25}
+    train(parse_config(raw | changes | {"lora": lora}, where="t"), tmp_path / "part", device="cpu")
+    whole, part = (
+        load_file(tmp_path / name / "adapter_model.safetensors") for name in ("whole", "part")
+    )
+    assert all(torch.equal(part[n], (0.25 if "_B" in n else 1.0) * whole[n]) for n in whole)

@@ -31,8 +31,14 @@ MAX_CHARACTERS = 20_000
 _WHOLE_SHARE = 0.35
 _START_SHARE = 0.2
 _NEAR = 60  # characters
-_DECOY_SHARE = 0.4
-_OTHER_DECOY_SHARE = 0.5
+_DECOYS = {"calibration": (0.1, 0.1), "audit": (0.1, 0.1)}
+"""Share of carriers, and of counterfactuals, with a benign imperative of their own somewhere.
+
+Where rates of false alarms are set and bounded, such carriers must not be most of the tail: one in
+ten is more than we found in real tool outputs, where hardly any speaks of prompts or commands.
+What a guard does beside an imperative is asked of every set by the member ``imperative``."""
+_DECOYS_ELSEWHERE = (0.4, 0.5)
+"""For training, where hard negatives are wanted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +96,8 @@ def generated(
     third = draw.pick(THIRDS)
     whole = draw.chance(_WHOLE_SHARE)
     carrier = carriers.generate(rng, split=split, size=size)
-    document = _with_decoy(carrier.document, draw, _DECOY_SHARE, decoy)
+    own_share, other_share = _DECOYS.get(split, _DECOYS_ELSEWHERE)
+    document = _with_decoy(carrier.document, draw, own_share, decoy)
     scribe = Scribe(draw, topic_named(carrier.topic), pool_split_of(split), carrier.language)
     style = draw_style(scribe)
     slot = choose_slot(document, format_name, draw, third=third, whole=whole)
@@ -105,7 +112,7 @@ def generated(
     def other(scale: float) -> str:
         wanted = max(20, min(int(size * scale), LENGTHS["3000-20000"][2]))
         data = carriers.counterfactual(carrier, rng, split=split, size=wanted)
-        data = _with_decoy(data, draw, _OTHER_DECOY_SHARE, decoy)
+        data = _with_decoy(data, draw, other_share, decoy)
         return _render_other(data, format_name, style, carrier.tool)
 
     replaces = slot.at < 0 and slot.where != "own"

@@ -48,6 +48,10 @@ class LoraConfig(_Section):
     """Layers below this one keep an adapter of zeros: no backward pass runs through them."""
     frozen_below: int = Field(default=1, ge=1)
     """With ``init``: layers below this one keep their adapter as it is; several times faster."""
+    interpolate: float = Field(default=1.0, gt=0.0, le=1.0)
+    """Share of the trained change of the weights that the guard keeps: between the base (0) and
+    the fine-tuned weights (1) lie models that hold better on sources nobody trained on (WiSE-FT,
+    Wortsman et al. 2022, arXiv:2109.01903)."""
 
 
 class TemplateConfig(_Section):
@@ -260,7 +264,8 @@ class TrainConfig(_Section):
     watch: WatchConfig = WatchConfig()
     calibration: CalibrationConfig = CalibrationConfig()
     steps: int = Field(default=1500, ge=0)
-    """Steps of adapter and heads together; 0 (with heads_first): the frozen probe."""
+    """Steps of adapter and heads together; 0 with heads_first: the frozen probe; 0 with init: that
+    model again, with this run's threshold and ``lora.interpolate``."""
     batch: int = Field(default=64, ge=2)
     """Windows (rows) of a micro-batch, about: members of a set are never parted."""
     accumulation: int = Field(default=1, ge=1)
@@ -293,8 +298,8 @@ class TrainConfig(_Section):
             faults.append("exits must have distinct layers in ascending order")
         if self.lora.first_layer > max(layers):
             faults.append("lora.first_layer lies above the deepest exit: nothing would be adapted")
-        if self.steps == 0 and self.heads_first is None:
-            faults.append("steps is 0 and there is no heads_first: nothing would be trained")
+        if self.steps == 0 and self.heads_first is None and self.init is None:
+            faults.append("steps is 0, without heads_first or init: nothing would be trained")
         if self.windows.stride > self.windows.tokens:
             faults.append("windows.stride must lie in [1, windows.tokens]")
         if self.windows.max_tokens < self.windows.tokens:

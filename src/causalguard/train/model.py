@@ -127,6 +127,20 @@ class TrainedModel(nn.Module):
             for name, parameter in own.items():
                 parameter.copy_(tensors[name])
 
+    def interpolate(self, share: float) -> None:
+        """Keep a share of the adapter's change of the weights, in place: W + share (W' - W).
+
+        Linear interpolation between the base and the fine-tuned weights (WiSE-FT, Wortsman et al.
+        2022, arXiv:2109.01903, section 2); the heads stay as they are.
+
+        Args:
+            share: (0, 1]; 1 changes nothing.
+        """
+        with torch.no_grad():
+            for name, parameter in self.encoder.backbone.named_parameters():
+                if ".lora_B." in name:
+                    parameter.mul_(share)
+
     def adapter_tensors(self) -> dict[str, Tensor]:
         """The adapter under peft's names; layers without one get zeros."""
         own = dict(self.encoder.backbone.named_parameters())

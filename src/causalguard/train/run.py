@@ -263,6 +263,9 @@ def train(
         return trainer
 
     trainer, used = within_memory(attempt, config, work, resume=resume, say=say)
+    if config.lora.interpolate < 1:
+        trainer.model.interpolate(config.lora.interpolate)
+        say(f"kept {config.lora.interpolate:g} of the adapter's change of the weights")
     figures = trainer.evaluate()
     if trainer.is_world_process_zero():
         write(trainer, used, data, output, say=say)
