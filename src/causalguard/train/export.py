@@ -32,10 +32,16 @@ AGREE = 1e-4
 
 
 def merged_scorer(
-    model: TrainedModel, base: BaseFiles, template: Template, config: TrainConfig, device: str
+    model: TrainedModel,
+    base: BaseFiles,
+    template: Template,
+    config: TrainConfig,
+    device: str,
+    *,
+    dtype: torch.dtype = torch.float32,
 ) -> Scorer:
-    """The guard as it will run: base in float32, adapter merged in, heads on top."""
-    backbone, _ = load_backbone(base, config.depth, torch.float32)
+    """The guard as it will run: adapter merged into the base, heads on top."""
+    backbone, _ = load_backbone(base, config.depth, dtype)
     merge_lora(
         backbone,
         model.adapter_tensors(),
