@@ -219,15 +219,20 @@ def load_causal_lm(base: BaseFiles, dtype: torch.dtype) -> tuple[nn.Module, str]
 
 def graft(model: nn.Module, encoder: Encoder, dtype: torch.dtype) -> nn.Module:
     """Put the encoder's layers in the place of a causal LM's first ones; they are then shared."""
+    share_layers(model, encoder.backbone)
+    return model.to(dtype).eval()
+
+
+def share_layers(model: nn.Module, backbone: nn.Module) -> None:
+    """Make a backbone's layers and embedding those of a causal LM, in place."""
     whole: Any = model
     body = getattr(whole, whole.base_model_prefix)
-    ours, theirs = find_layers(encoder.backbone), find_layers(body)
+    ours, theirs = find_layers(backbone), find_layers(body)
     for index, layer in enumerate(ours):
         theirs[index] = layer
-    backbone: Any = encoder.backbone
-    body.set_input_embeddings(backbone.get_input_embeddings())
+    below: Any = backbone
+    body.set_input_embeddings(below.get_input_embeddings())
     whole.tie_weights()
-    return model.to(dtype).eval()
 
 
 def load_base(base: BaseFiles, dtype: torch.dtype) -> ChatModel:

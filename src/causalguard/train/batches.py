@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from causalguard.guard.windows import WindowSpec
+from causalguard.train.chats import Chat
 from causalguard.train.packing import pack
 from causalguard.train.tokens import Corpus, Ints
 
@@ -177,8 +178,16 @@ class BatchSource(Dataset[dict[str, Tensor]]):
         groups = self._chunk(i // CHUNK)[i % CHUNK]
         rng = np.random.default_rng([self.drawing.seed, 1, i])
         rows = [row for g in groups for row in self._rows(g, rng)]
-        batch = collate(rows)
+        batch = collate(rows) | collate_chats(self._chats(groups))
         return batch | pack_rows(rows, batch) if self.drawing.packed else batch
+
+    def _chats(self, groups: Sequence[int]) -> list[Chat]:
+        """Chats of a batch's groups: benign and injected member of each set with a response."""
+        chats = self.corpus.chats
+        if chats is None:
+            return []
+        found = [chats.get(int(i)) for g in groups for i in self._groups[g]]
+        return [c for c in found if c is not None]
 
     def _length(self, members: Ints) -> int:
         """Longest row a group can give: what batches are cut by."""
@@ -291,6 +300,30 @@ def collate(rows: Sequence[Row]) -> dict[str, Tensor]:
         "prefix_lengths": np.asarray([len(r.prefix) for r in rows]),
     }
     return {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in facts.items()}
+
+
+def collate_chats(chats: Sequence[Chat]) -> dict[str, Tensor]:
+    """Chats as tensors, padded on the right; nothing for none.
+
+    A prompt's last token predicts the answer's first one, and so on: targets are shifted here, and
+    no token of a prompt or of the padding is one.
+
+    Returns: ``task_ids (C, T)``; ``task_at (N,)``, where in the flattened ``(C * T,)`` each of the
+    N tokens of the answers is predicted; ``task_targets (N,)``, these tokens.
+    """
+    if not chats:
+        return {}
+    longest = -(-max(len(c.ids) for c in chats) // PAD_TO) * PAD_TO
+    ids = np.zeros((len(chats), longest), dtype=np.int64)
+    for k, chat in enumerate(chats):
+        ids[k, : len(chat.ids)] = chat.ids
+    at = [k * longest + np.arange(c.prompt - 1, len(c.ids) - 1) for k, c in enumerate(chats)]
+    targets = [c.ids[c.prompt :].astype(np.int64) for c in chats]
+    return {
+        "task_ids": torch.from_numpy(ids),
+        "task_at": torch.from_numpy(np.concatenate(at)),
+        "task_targets": torch.from_numpy(np.concatenate(targets)),
+    }
 
 
 def pack_rows(rows: Sequence[Row], batch: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -145,6 +145,8 @@ class DataConfig(_Section):
     """First tokens of a span that get no token label: nothing can be known there yet."""
     workers: int = Field(default=0, ge=0)
     """Processes that prepare batches; 0: the training process itself."""
+    task_tokens: int = Field(default=1024, ge=16)
+    """Longest chat of the task term, answer included; sets with a longer one take no part in it."""
 
     @model_validator(mode="after")
     def _some(self) -> "DataConfig":
@@ -162,6 +164,8 @@ class LossConfig(_Section):
     document: float = Field(default=1.0, ge=0.0)
     contrastive: float = Field(default=0.3, ge=0.0)
     matched: float = Field(default=0.1, ge=0.0)
+    task: float = Field(default=0.0, ge=0.0)
+    """Next token of the answers in native mode's chats; > 0 needs matched sets with a response."""
     temperature: float = Field(default=0.1, ge=0.01, le=1.0)
     positive_share: float = Field(default=0.5, gt=0.0, lt=1.0)
     """Share of the token term that span tokens get, however few they are."""
@@ -300,6 +304,8 @@ class TrainConfig(_Section):
             faults.append("lora.first_layer lies above the deepest exit: nothing would be adapted")
         if self.steps == 0 and self.heads_first is None and self.init is None:
             faults.append("steps is 0, without heads_first or init: nothing would be trained")
+        if self.steps == 0 and self.loss.task > 0:
+            faults.append("loss.task is above 0, but with steps: 0 no adapter is trained")
         if self.windows.stride > self.windows.tokens:
             faults.append("windows.stride must lie in [1, windows.tokens]")
         if self.windows.max_tokens < self.windows.tokens:

@@ -9,9 +9,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from causalguard.train.batches import IGNORE
 from causalguard.train.examples import ROLES
+
+CHUNK = 128
+"""Tokens whose logits exist at a time: a vocabulary of 32,000 makes 16 MB of them in float32."""
 
 BENIGN, COUNTERFACTUAL, INJECTED, _, IMPERATIVE, _ = (ROLES.index(k) for k in ROLES)
 
@@ -28,6 +32,8 @@ class LossWeights:
     """Supervised contrast over Y on R, >= 0."""
     matched: float = 0.1
     """Contrast inside matched sets, >= 0."""
+    task: float = 0.0
+    """Next token of the answers, >= 0; see train/language.py."""
     temperature: float = 0.1
     """Of both contrasts, [0.01, 1]."""
     positive_share: float = 0.5
@@ -193,6 +199,40 @@ def triplet_margin(
     """
     gap = (anchor * positive).sum(dim=-1) - (anchor * negative).sum(dim=-1)
     return functional.relu(margin - gap).mean()
+
+
+def next_token_loss(
+    states: Tensor, targets: Tensor, logits: Callable[[Tensor], Tensor], *, chunk: int = CHUNK
+) -> Tensor:
+    """``- mean over n of log softmax(logits(states[n]))[targets[n]]``, a chunk of logits at a time.
+
+    The logits of all tokens never exist together: those of a chunk are made again in the backward
+    pass.
+
+    Args:
+        states: (N, H) hidden states that predict the targets, N >= 1.
+        targets: (N,) token ids.
+        logits: hidden states to logits, (n, H) to (n, vocabulary).
+        chunk: tokens at a time, >= 1.
+
+    Returns: scalar >= 0, in float32 (float64 for logits in float64).
+
+    Source: the negative log-likelihood of a causal LM; Chen et al. 2016 (arXiv:1604.06174) for the
+    recomputation.
+    """
+
+    def part(some: Tensor, wanted: Tensor) -> Tensor:
+        made = logits(some)
+        made = made.float() if made.dtype != torch.float64 else made
+        return functional.cross_entropy(made, wanted, reduction="sum")
+
+    parts = [
+        checkpoint(part, some, wanted, use_reentrant=False)
+        for some, wanted in zip(
+            torch.split(states, chunk), torch.split(targets, chunk), strict=True
+        )
+    ]
+    return torch.stack(parts).sum() / len(targets)
 
 
 Gather = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor, Tensor]]

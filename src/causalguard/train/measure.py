@@ -80,7 +80,8 @@ def shape_of(batch: dict[str, Tensor]) -> Shape:
     """A batch's shape, as the plan wants it."""
     rows, length = batch["input_ids"].shape
     packed = tuple(batch["packed_ids"].shape) if "packed_ids" in batch else None
-    return Shape(rows=rows, length=length, packed=packed)  # type: ignore[arg-type]
+    chats = (*batch["task_ids"].shape, len(batch["task_at"])) if "task_ids" in batch else None
+    return Shape(rows=rows, length=length, packed=packed, chats=chats)  # type: ignore[arg-type]
 
 
 def _tensors(model: torch.nn.Module) -> list[Tensor]:

@@ -20,8 +20,9 @@ from causalguard.guard.base import BaseFiles
 from causalguard.guard.encoder import find_layers
 from causalguard.train.batches import PACK_CAPACITY, PAD_TO
 from causalguard.train.config import TrainConfig
-from causalguard.train.losses import LossWeights, guard_loss
-from causalguard.train.model import Build, TrainedModel, assemble
+from causalguard.train.examples import ANSWERED
+from causalguard.train.losses import CHUNK, LossWeights, guard_loss
+from causalguard.train.model import Build, TrainedModel, add_language, assemble
 from causalguard.train.quantise import BITS
 from causalguard.train.shapes import empty_backbone
 
@@ -46,6 +47,8 @@ class Shape:
     """Tokens of the longest row, padding included."""
     packed: tuple[int, int] | None = None
     """Sequences and their length in the packed form."""
+    chats: tuple[int, int, int] | None = None
+    """Chats of the task term, tokens of the longest one, and tokens of all answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +67,8 @@ class Plan:
     """Its states."""
     activations: int
     """Everything else alive at the peak: saved for the backward pass, temporaries, the batch."""
+    logits: int = 0
+    """Of the task term: the most that exist at a time, at the peak (within activations) or not."""
 
     @property
     def total(self) -> int:
@@ -143,15 +148,28 @@ def longest_row(config: TrainConfig) -> int:
 def worst_shape(config: TrainConfig) -> Shape:
     """The largest micro-batch that a configuration can give."""
     length = longest_row(config)
+    chats = _most_chats(config)
     if not config.packed:
-        return Shape(rows=config.batch, length=length)
+        return Shape(rows=config.batch, length=length, chats=chats)
     members = len(config.data.kinds)
     # Members share their context for certain, and more when they are alike.
     tree = length + (min(members, config.batch) - 1) * config.windows.tokens
     sets = max(1, round(config.batch / members))
     side = max(1, min(sets, PACK_CAPACITY // tree))
     width = -(-side * tree // PAD_TO) * PAD_TO
-    return Shape(rows=config.batch, length=length, packed=(-(-sets // side), width))
+    return Shape(rows=config.batch, length=length, packed=(-(-sets // side), width), chats=chats)
+
+
+def _most_chats(config: TrainConfig) -> tuple[int, int, int] | None:
+    """The largest chats of a micro-batch: two of each set, all answer, whose logits come in chunks.
+
+    A set has three members at least.
+    """
+    if config.loss.task <= 0:
+        return None
+    sets = -(-config.batch // min(3, len(config.data.kinds)))
+    length = -(-config.data.task_tokens // PAD_TO) * PAD_TO
+    return len(ANSWERED) * sets, length, len(ANSWERED) * sets * (length - 1)
 
 
 def predict(
@@ -193,7 +211,16 @@ def predict(
         gradients=trained,
         optimiser=states,
         activations=max(0, meter.peak - fixed - trained),
+        logits=_logits_bytes(model, at, bf16=bf16),
     )
+
+
+def _logits_bytes(model: TrainedModel, shape: Shape, *, bf16: bool) -> int:
+    """A chunk's logits in the type that they are computed in, in float32, and their gradient."""
+    if model.language is None or shape.chats is None:
+        return 0
+    vocabulary = int(model.language.head.weight.shape[0])
+    return min(CHUNK, shape.chats[2]) * vocabulary * (10 if bf16 else 8)
 
 
 def _without_memory(config: TrainConfig, base: BaseFiles, *, bf16: bool) -> TrainedModel:
@@ -203,12 +230,20 @@ def _without_memory(config: TrainConfig, base: BaseFiles, *, bf16: bool) -> Trai
         dtype=dtype,
         checkpointing=config.checkpointing,
         bf16_heads=config.head_precision == "bf16",
+        attention=_attention(config.attn),
     )
+
+    def place(whole: nn.Module, layers: nn.ModuleList | None = None) -> None:
+        if config.quantisation == "nf4":
+            stand_in(find_layers(whole) if layers is None else layers)
+
     with torch.device("meta"):
         backbone, digest = empty_backbone(base, config.depth, dtype)
-        cast("Any", backbone).set_attn_implementation(_attention(config.attn))
-        place = stand_in if config.quantisation == "nf4" else _leave
-        return assemble(backbone, digest, config.exits, config.lora, how, place=place).train()
+        cast("Any", backbone).set_attn_implementation(how.attention)
+        model = assemble(backbone, digest, config.exits, config.lora, how, place=place)
+        if config.loss.task > 0:
+            model.language = add_language(backbone, base, how, place=place)
+        return model.train()
 
 
 def _attention(wanted: str) -> str:
@@ -222,13 +257,9 @@ def _attention(wanted: str) -> str:
     return "causalguard_plan"
 
 
-def _leave(backbone: nn.Module) -> None:
-    del backbone
-
-
-def stand_in(backbone: nn.Module) -> None:
+def stand_in(layers: nn.ModuleList) -> None:
     """Put stand-ins in the place of the layers' linear maps; in place."""
-    for layer in find_layers(backbone):
+    for layer in layers:
         for parent in list(layer.modules()):
             for name, child in list(parent.named_children()):
                 if type(child) is nn.Linear:
@@ -237,28 +268,42 @@ def stand_in(backbone: nn.Module) -> None:
 
 def _give_storage(model: nn.Module, *, gpu: bool) -> None:
     """Parameters and buffers of a model without memory as counted tensors; in place."""
+    made: dict[int, nn.Parameter] = {}
+    kept = list(model.parameters())  # while they live, their ids stay theirs
     for module in model.modules():
         for name, p in list(module.named_parameters(recurse=False)):
-            new = torch.empty(p.shape, dtype=p.dtype)
-            setattr(module, name, nn.Parameter(new, requires_grad=p.requires_grad))
+            if id(p) not in made:  # an LM head may share the embedding's weights
+                new = torch.empty(p.shape, dtype=p.dtype)
+                made[id(p)] = nn.Parameter(new, requires_grad=p.requires_grad)
+            setattr(module, name, made[id(p)])
         for name, buffer in list(module.named_buffers(recurse=False)):
             setattr(module, name, torch.empty(buffer.shape, dtype=buffer.dtype))
         if gpu and isinstance(getattr(module, "base_layer", None), _Packed):
             # Peft's layer for four-bit maps leaves its input's type to a GPU's autocast.
             module.cast_input_dtype_enabled = False  # type: ignore[assignment]
+    del kept
 
 
 def _step(model: TrainedModel, config: TrainConfig, shape: Shape, *, bf16: bool) -> None:
     """Forward, losses and backward over a batch of this shape."""
     batch = _batch(shape)
+    _loss(model, config, batch, bf16=bf16).backward()  # type: ignore[no-untyped-call]
+
+
+def _loss(
+    model: TrainedModel, config: TrainConfig, batch: dict[str, Tensor], *, bf16: bool
+) -> Tensor:
+    """The loss as the trainer computes it; what it names is gone before the backward pass."""
     packed = {name: value for name, value in batch.items() if name.startswith("packed_")}
+    task = {name: value for name, value in batch.items() if name.startswith("task_")}
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-        outputs = model(batch["input_ids"], packed or None)
+        made = model(batch["input_ids"], packed or None, task or None)
+    outputs, total = made if task else (made, torch.zeros(()))
     weights = LossWeights(**config.loss.model_dump())
-    total = torch.zeros(())
     for r, logits in outputs.values():
         total = total + guard_loss(r.float(), logits.float(), batch, weights)[0]
-    total.backward()  # type: ignore[no-untyped-call]
+    loss: Tensor = total
+    return loss
 
 
 def _batch(shape: Shape) -> dict[str, Tensor]:
@@ -277,6 +322,11 @@ def _batch(shape: Shape) -> dict[str, Tensor]:
         made["packed_positions"] = torch.zeros(shape.packed, dtype=torch.long)
         made["packed_mask"] = torch.ones((n, 1, width, width), dtype=torch.bool)
         made["packed_at"] = torch.zeros(size, dtype=torch.long)
+    if shape.chats is not None:
+        n, length, answers = shape.chats
+        made["task_ids"] = torch.zeros((n, length), dtype=torch.long)
+        made["task_at"] = torch.zeros(answers, dtype=torch.long)
+        made["task_targets"] = torch.zeros(answers, dtype=torch.long)
     return made
 
 

@@ -1,7 +1,7 @@
 """The model that is trained: a truncated backbone with LoRA, and heads in float32."""
 
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
@@ -21,10 +21,21 @@ from causalguard.guard.encoder import (
     target_modules,
 )
 from causalguard.guard.head import RiskHead
+from causalguard.guard.native_model import share_layers
 from causalguard.train.config import ExitConfig, LoraConfig
 from causalguard.train.kernels import compile_layers, mask_for
+from causalguard.train.language import (
+    LanguageModel,
+    empty_language,
+    load_rest,
+    own_modules,
+    upper_layers,
+)
 from causalguard.train.quantise import to_nf4
 from causalguard.train.shapes import draw_linear, empty_backbone, fill, is_random
+
+Outputs = dict[int, tuple[Tensor, Tensor]]
+"""R (B, T, W) and logits (B, T) by layer read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +72,8 @@ class Build:
     """Recompute activations in the backward pass."""
     bf16_heads: bool = False
     """The heads' linear maps compute in bfloat16."""
+    language: bool = False
+    """The layers above, final norm and LM head too: for the task term; see train/language.py."""
 
 
 class TrainedModel(nn.Module):
@@ -74,32 +87,49 @@ class TrainedModel(nn.Module):
         self.adapter = adapter
         self.base_digest = base_digest
         self.bf16_heads = bf16_heads
+        # Registered after the encoder: what the two share keeps the encoder's names.
+        self.language: LanguageModel | None = None
         backbone: Any = encoder.backbone
         self.bf16 = backbone.dtype == torch.bfloat16
 
     def forward(
-        self, input_ids: Tensor, packed: dict[str, Tensor] | None = None
-    ) -> dict[int, tuple[Tensor, Tensor]]:
+        self,
+        input_ids: Tensor,
+        packed: dict[str, Tensor] | None = None,
+        task: dict[str, Tensor] | None = None,
+    ) -> Outputs | tuple[Outputs, Tensor]:
         """Token ids (B, T), padded on the right, to R (B, T, W) and logits (B, T) per exit.
 
         No attention mask: under causal attention, padding on the right reaches no earlier token.
-        With the packed form of the same batch, shared prefixes are computed once.
+        With the packed form of the same batch, shared prefixes are computed once.  With chats for
+        the task term, that term beside the outputs.
         """
+        # First forward, last backward: when it is recomputed, nothing else is alive any more.
+        answers = None if task is None else self.answer_loss(**task)
         states = self.hidden(input_ids, packed)
         # The heads stay in float32 whatever the backbone computes in, unless they are told not to.
         with torch.autocast(input_ids.device.type, torch.bfloat16, enabled=self.bf16_heads):
-            return {k: self.encoder.head(k)(state) for k, state in states.items()}
+            outputs = {k: self.encoder.head(k)(state) for k, state in states.items()}
+        return outputs if answers is None else (outputs, answers)
+
+    def answer_loss(self, task_ids: Tensor, task_at: Tensor, task_targets: Tensor) -> Tensor:
+        """The task term of some chats; see :func:`causalguard.train.batches.collate_chats`."""
+        if self.language is None:
+            raise ValueError("the model was built without its upper layers; set Build.language")
+        with self._autocast(task_ids.device):
+            loss: Tensor = self.language(task_ids, task_at, task_targets)
+        return loss
 
     def hidden(
         self, input_ids: Tensor, packed: dict[str, Tensor] | None = None
     ) -> dict[int, Tensor]:
         """Hidden states (B, T, H) per exit, whichever way they are computed."""
-        # Float32 adapters meet bfloat16 states: under Trainer's autocast, or under this one.
-        mixed = (
-            torch.autocast(input_ids.device.type, torch.bfloat16) if self.bf16 else nullcontext()
-        )
-        with mixed:
+        with self._autocast(input_ids.device):
             return self._hidden(input_ids, packed)
+
+    def _autocast(self, device: torch.device) -> AbstractContextManager[object]:
+        """Float32 adapters meet bfloat16 states: under Trainer's autocast, or under this one."""
+        return torch.autocast(device.type, torch.bfloat16) if self.bf16 else nullcontext()
 
     def _hidden(self, input_ids: Tensor, packed: dict[str, Tensor] | None) -> dict[int, Tensor]:
         if packed is None:
@@ -178,15 +208,56 @@ def build_model(
 
     def place(whole: nn.Module) -> None:
         """Quantise, and write the weights of a base that has none."""
-        if how.nf4 and is_random(base.name):
-            drawn = partial(draw_linear, device=how.device)
-            to_nf4(whole, how.device, dtype=how.dtype, storage=how.storage, weight=drawn)
-        elif how.nf4:
-            to_nf4(whole, how.device, dtype=how.dtype, storage=how.storage)
+        _quantise(whole, find_layers(whole), base, how)
         if is_random(base.name):
             fill(whole, how.device)
 
-    return assemble(backbone, digest, exits, lora, how, place=place)
+    def place_rest(whole: nn.Module, upper: nn.ModuleList) -> None:
+        """The same for what lies above the backbone."""
+        if not is_random(base.name):
+            load_rest(whole, backbone, base, how.dtype)
+        _quantise(whole, upper, base, how)
+        if is_random(base.name):
+            fill(own_modules(whole, backbone), how.device)
+
+    model = assemble(backbone, digest, exits, lora, how, place=place)
+    if how.language:
+        model.language = add_language(backbone, base, how, place=place_rest)
+    return model
+
+
+def _quantise(whole: nn.Module, layers: nn.ModuleList, base: BaseFiles, how: Build) -> None:
+    """The linear maps of these layers in four bits, if that is asked for; in place."""
+    if not how.nf4 or not len(layers):
+        return
+    # A base without a download has its weights drawn one map at a time.
+    drawn = {"weight": partial(draw_linear, device=how.device)} if is_random(base.name) else {}
+    to_nf4(whole, how.device, dtype=how.dtype, storage=how.storage, layers=layers, **drawn)
+
+
+def add_language(
+    backbone: nn.Module,
+    base: BaseFiles,
+    how: Build,
+    *,
+    place: Callable[[nn.Module, nn.ModuleList], None],
+) -> LanguageModel:
+    """The generating model around an adapted backbone.
+
+    ``place`` gets the whole and the layers above the backbone: it reads or writes what is not
+    shared, and quantises.
+    """
+    whole = empty_language(base, how.dtype)
+    body: Any = getattr(whole, str(whole.base_model_prefix))
+    if how.attention is not None:
+        cast("Any", whole).set_attn_implementation(how.attention)
+    if how.compiled:
+        compile_layers(body, how.device)  # those that are shared come compiled
+    share_layers(whole, backbone)
+    place(whole, upper_layers(whole, backbone))
+    if how.checkpointing:
+        _recompute(body)
+    return LanguageModel(whole, recompute=how.checkpointing)
 
 
 def assemble(

@@ -61,7 +61,11 @@ def describe(plan: Plan, memory: int, *, gpu: bool) -> str:
     what = f"micro-batch of {shape.rows} rows, {shape.length} tokens each at most"
     if shape.packed is not None:
         what += f", packed into {shape.packed[0]} x {shape.packed[1]}"
+    if shape.chats is not None:
+        what += f"; {shape.chats[0]} chats of {shape.chats[1]} tokens with their answers"
     lines = [what, *table(plan)]
+    if plan.logits:
+        lines.append(f"{'(logits':<12} {plan.logits / GIB:>9.3f}   a chunk at a time)")
     beside = CONTEXT if gpu else 0
     if beside:
         lines.append(f"{'CUDA itself':<12} {beside / GIB:>9.3f}")

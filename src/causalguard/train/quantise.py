@@ -8,7 +8,7 @@ runs on the unquantised base: its threshold is chosen there.
 Source: Dettmers et al. 2023, "QLoRA", section 3.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -42,6 +42,7 @@ def to_nf4(
     dtype: torch.dtype,
     storage: torch.dtype = torch.uint8,
     weight: Callable[[nn.Linear], Tensor] = lambda linear: linear.weight.data,
+    layers: Iterable[nn.Module] | None = None,
 ) -> int:
     """Replace the linear maps of the decoder layers, one after the other; in place.
 
@@ -51,6 +52,7 @@ def to_nf4(
         dtype: what the maps compute in.
         storage: type that holds the packed weights; FSDP wants that of the other parameters.
         weight: gives a map's unquantised weights (random ones for a base without a download).
+        layers: those to quantise; None: all of the backbone.
 
     Returns: how many maps were replaced.
 
@@ -60,7 +62,7 @@ def to_nf4(
     """
     bitsandbytes = library()
     count = 0
-    for layer in find_layers(backbone):
+    for layer in find_layers(backbone) if layers is None else layers:
         for parent in list(layer.modules()):
             for name, child in list(parent.named_children()):
                 if type(child) is nn.Linear:

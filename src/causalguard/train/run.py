@@ -2,8 +2,8 @@
 
 import logging
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from causalguard.records import ToolOutput
 from causalguard.train.batches import BatchSource, Drawing
 from causalguard.train.calibrate import BenignOutput, check_enough, choose_threshold
 from causalguard.train.config import TrainConfig
-from causalguard.train.examples import describe_lengths
+from causalguard.train.examples import Example, describe_lengths
 from causalguard.train.limits import check_lengths, longest_row
 from causalguard.train.shapes import find_base, is_random
 from causalguard.train.sources import load_calibration, load_sources
@@ -80,6 +80,8 @@ def prepare(config: TrainConfig, *, say: Say = log.info, cache: Path | None = No
         make_corpus(p, template, tokenizer_sha256=digest, cache=folder)
         for p in (data.train, data.dev)
     ]
+    if config.loss.task > 0:
+        made[0] = with_chats(made[0], data.train, base, config, say)
     corpora = [trim(corpus, config.windows.tokens, say) for corpus in made]
     longest = longest_row(corpora, config.windows.tokens)
     check_lengths(base, longest, packed=config.packed)
@@ -96,6 +98,17 @@ def prepare(config: TrainConfig, *, say: Say = log.info, cache: Path | None = No
         families=data.families,
         probes=tuple(e.output for e in data.dev[:8]),
     )
+
+
+def with_chats(
+    corpus: Corpus, examples: Sequence[Example], base: BaseFiles, config: TrainConfig, say: Say
+) -> Corpus:
+    """A corpus with the chats of the task term; DataError when no example has a response."""
+    from causalguard.train.chats import describe, make_chats
+
+    chats = make_chats(examples, base, limit=config.data.task_tokens)
+    say(describe(chats, examples))
+    return replace(corpus, chats=chats)
 
 
 def trim(corpus: Corpus, window: int, say: Say) -> Corpus:
@@ -143,6 +156,9 @@ def build_of(
         say(reason)
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     sharded = os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true"
+    if sharded and config.loss.task > 0:
+        # Batches without a chat would leave one process waiting for the others' layers.
+        raise ConfigError("loss.task does not train under FSDP; use DDP, or set loss.task: 0")
     return Build(
         dtype=dtype,
         storage=dtype if sharded else torch.uint8,
@@ -152,6 +168,7 @@ def build_of(
         compiled=config.compile,
         checkpointing=config.checkpointing,
         bf16_heads=config.head_precision == "bf16",
+        language=config.loss.task > 0,
     )
 
 

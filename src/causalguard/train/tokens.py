@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from causalguard.guard.base import home
 from causalguard.guard.template import Template
+from causalguard.train.chats import Chats
 from causalguard.train.examples import ROLES, Example
 
 Ints = NDArray[np.int64]
@@ -47,6 +48,8 @@ class Corpus:
     """Family group per example."""
     sources: tuple[str, ...]
     """Names of the sources."""
+    chats: Chats | None = None
+    """Prompts with answers for the task term, example by example; None: there is no such term."""
 
     def __len__(self) -> int:
         return len(self.y)
@@ -75,6 +78,7 @@ class Corpus:
             group=group.astype(np.int64),
             source=self.source[keep],
             family=tuple(self.family[int(i)] for i in keep),
+            chats=None if self.chats is None else self.chats.take(keep),
         )
 
     def prefix(self, i: int) -> NDArray[np.int32]:
@@ -180,4 +184,5 @@ def _corpus(examples: Sequence[Example], arrays: dict[str, NDArray[Any]]) -> Cor
         source=np.asarray([sources.setdefault(e.source, len(sources)) for e in examples]),
         family=tuple(e.family for e in examples),
         sources=tuple(sources),
+        chats=None,
     )

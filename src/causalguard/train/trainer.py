@@ -90,7 +90,7 @@ class GuardTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped he
         self._weights = LossWeights(**config.loss.model_dump())
         self._exit_weights = {e.layer: e.weight for e in config.exits}
         self._terms: dict[str, Tensor] = {}
-        self._counted = 0
+        self._counted, self._answered = 0, 0
         self._computed, self._since = 0, time.monotonic()
         self._explosion = next(c for c in callbacks if isinstance(c, LossExplosion))
         self._start = 0
@@ -146,7 +146,9 @@ class GuardTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped he
         """Sum over exits of the weighted terms, in float32; stops on NaN or explosion."""
         del num_items_in_batch
         packed = {name: v for name, v in inputs.items() if name.startswith("packed_")}
-        outputs = model(inputs["input_ids"], packed or None)
+        task = {name: v for name, v in inputs.items() if name.startswith("task_")}
+        made = model(inputs["input_ids"], packed or None, task or None)
+        outputs, answers = made if task else (made, None)
         total = torch.zeros((), device=inputs["input_ids"].device)
         gather = gather_rows if self.model.training and many_processes() else None
         with torch.autocast(total.device.type, enabled=False):
@@ -154,6 +156,11 @@ class GuardTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped he
                 loss, terms = guard_loss(r.float(), logits.float(), inputs, self._weights, gather)
                 total = total + self._exit_weights[layer] * loss
                 self._count(layer, terms)
+        if answers is not None:
+            total = total + self._weights.task * answers
+            self._terms["task"] = self._terms.get("task", 0) + answers.detach()
+            self._answered += 1
+            self._computed += task["task_ids"].numel()
         self._counted += 1
         self._computed += (packed.get("packed_ids", inputs["input_ids"])).numel()
         if self.model.training:
@@ -168,11 +175,13 @@ class GuardTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped he
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the mean of each loss term since the last log, and tokens a second."""
         if "loss" in logs and self._counted:
-            logs |= {n: float(v) / self._counted for n, v in self._terms.items()}
+            # Not every batch holds a set with a response.
+            of = {"task": self._answered}
+            logs |= {n: float(v) / of.get(n, self._counted) for n, v in self._terms.items()}
             now = time.monotonic()
             each = self._computed * self.args.world_size
             logs["tokens_per_second"] = round(each / max(now - self._since, 1e-9), 1)
-            self._terms, self._counted = {}, 0
+            self._terms, self._counted, self._answered = {}, 0, 0
             self._computed, self._since = 0, now
         super().log(logs, start_time)
 
