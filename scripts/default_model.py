@@ -42,7 +42,7 @@ SECOND = (
 )  # fmt: skip
 THIRD = (
     "steps=0", "lora.interpolate=0.7", "data.generate.n_sets=200", "data.generate.dev_sets=40",
-    "data.generate.seed=11", "data.dev_max=200", "data.crop=0.25",
+    "data.generate.seed=11", "data.dev_max=100", "data.crop=0.25", "calibration.n_sets=700",
 )  # fmt: skip
 
 
