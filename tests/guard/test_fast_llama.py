@@ -121,6 +121,7 @@ def test_the_guard_takes_it_and_scores_as_without(
     found = quick.score(outputs)
     assert quick._scorer._fast is not None
     monkeypatch.setattr("causalguard.guard.scorer.suits", lambda _: False)
+    monkeypatch.setattr("causalguard.guard.api.able", lambda *_: False)
     slow = Guard.load(tiny_model, require_certified=False, dtype="float32")
     for a, b in zip(found, slow.score(outputs), strict=True):
         assert a.risk == pytest.approx(b.risk, abs=1e-6)

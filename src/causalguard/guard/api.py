@@ -32,6 +32,8 @@ from causalguard.guard.bundle import (
 )
 from causalguard.guard.deadline import start
 from causalguard.guard.encoder import Encoder, load_backbone, merge_lora
+from causalguard.guard.fast_llama import able
+from causalguard.guard.llama_shell import load_shell
 from causalguard.guard.policies import accepted_policies
 from causalguard.guard.scorer import Scored, Scorer
 from causalguard.guard.spans import risky_spans, union
@@ -132,7 +134,7 @@ class Guard:
             raise NotCertifiedError(message)
         if num_threads is not None:
             torch.set_num_threads(num_threads)
-        scorer = build_scorer(files, device=device, dtype=DTYPES[dtype])
+        scorer = build_scorer(files, device=device, dtype=DTYPES[dtype], short=True)
         scorer.slim()
         return_free_memory()
         return cls(files, scorer, certificate=granted, backend=backend)
@@ -233,8 +235,18 @@ def return_free_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def build_scorer(files: ModelFiles, *, device: str, dtype: torch.dtype) -> Scorer:
-    """Base model, adapter and heads of a MODEL_DIR as one scorer; checks every digest."""
+def build_scorer(
+    files: ModelFiles, *, device: str, dtype: torch.dtype, short: bool = False
+) -> Scorer:
+    """Base model, adapter and heads of a MODEL_DIR as one scorer; checks every digest.
+
+    Args:
+        files: the parts of the MODEL_DIR.
+        device: a torch device.
+        dtype: what the layers run in.
+        short: leave transformers out where the short way needs none of it; only scoring works
+            then.
+    """
     info = files.info
     base = bases.resolve(info.base.name)
     tokenizer = load_tokenizer(base.directory / "tokenizer.json")
@@ -244,7 +256,9 @@ def build_scorer(files: ModelFiles, *, device: str, dtype: torch.dtype) -> Score
     template = Template(tokenizer, info.template.spec())
     if max(e.layer for e in info.exits) != info.base.layers:
         raise BaseModelError("guard.json: base.layers must be the deepest exit")
-    backbone, digest = load_backbone(base, info.base.layers, torch.float32)
+    short = short and able(dtype, torch.device(device))
+    shell = load_shell(base, info.base.layers, dtype) if short else None
+    backbone, digest = shell or load_backbone(base, info.base.layers, torch.float32)
     if digest != info.base.tensors_sha256:
         raise BaseModelError(_other("base model", digest, info.base.tensors_sha256))
     merge_lora(

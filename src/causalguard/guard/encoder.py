@@ -1,6 +1,6 @@
 """Encoder: the first k layers of a causal LM, read at one or more exits, with a head on each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -19,8 +19,6 @@ def load_backbone(base: BaseFiles, layers: int, dtype: torch.dtype) -> tuple[nn.
     Raises:
         BaseModelError: the model is shallower than that, or tensors are missing.
     """
-    from causalguard.attestation.digests import tensors_digest
-
     config = load_config(base)
     text_config = config.get_text_config()
     depth = int(text_config.num_hidden_layers)
@@ -30,10 +28,7 @@ def load_backbone(base: BaseFiles, layers: int, dtype: torch.dtype) -> tuple[nn.
     model, prefix = _empty(text_config)
     wanted = {name for name in model.state_dict() if not _is_final_norm(name)}
     on_disk = load_tensors(base, {prefix + name for name in wanted})
-    digest = tensors_digest(
-        (name, str(value.dtype).removeprefix("torch."), tuple(value.shape), raw_bytes(value))
-        for name, value in on_disk.items()
-    )
+    digest = backbone_digest(on_disk)
     state = {name.removeprefix(prefix): value.to(dtype) for name, value in on_disk.items()}
     from transformers import AutoModel
     from transformers.initialization import no_init_weights
@@ -45,6 +40,16 @@ def load_backbone(base: BaseFiles, layers: int, dtype: torch.dtype) -> tuple[nn.
         raise BaseModelError(f"{base.name}: tensors do not fit the architecture: {missing[:5]}")
     final_norm(backbone)
     return backbone.eval(), digest
+
+
+def backbone_digest(on_disk: Mapping[str, Tensor]) -> str:
+    """Digest of the tensors that a backbone was loaded from, under their names on disk."""
+    from causalguard.attestation.digests import tensors_digest
+
+    return tensors_digest(
+        (name, str(value.dtype).removeprefix("torch."), tuple(value.shape), raw_bytes(value))
+        for name, value in on_disk.items()
+    )
 
 
 def truncate_config(config: Any, layers: int) -> None:

@@ -26,7 +26,7 @@ PACKED_ROWS = 320
 
 def suits(backbone: nn.Module) -> bool:
     """Whether :class:`FastLlama` computes what this backbone does, on this machine."""
-    if type(backbone).__name__ != "LlamaModel" or not hasattr(OPS, "_linear_pointwise"):
+    if type(backbone).__name__ not in {"LlamaModel", "LlamaShell"}:
         return False
     config: Any = backbone.config
     layers: Any = backbone.layers
@@ -34,10 +34,16 @@ def suits(backbone: nn.Module) -> bool:
     maps = [m for m in layers.modules() if getattr(getattr(m, "weight", None), "ndim", 0) == 2]
     # neither quantised nor adapted: what the maps compute is their weight's product alone
     plain = all(type(m) is nn.Linear and m.bias is None for m in maps)
-    known = weight.dtype == torch.float32 or (
-        weight.dtype == torch.bfloat16 and bool(OPS._is_mkldnn_bf16_supported())  # noqa: SLF001
+    return plain and able(weight.dtype, weight.device) and config.hidden_act == "silu"
+
+
+def able(dtype: torch.dtype, device: torch.device) -> bool:
+    """Whether this machine can run :class:`FastLlama` at all."""
+    if device.type != "cpu" or not hasattr(OPS, "_linear_pointwise"):
+        return False
+    return dtype == torch.float32 or (
+        dtype == torch.bfloat16 and bool(OPS._is_mkldnn_bf16_supported())  # noqa: SLF001
     )
-    return plain and known and weight.device.type == "cpu" and config.hidden_act == "silu"
 
 
 class FastLlama:
