@@ -24,6 +24,7 @@ Bare, it trains the packaged CPU-sized configuration on generated matched sets a
   guard-train --config llama2-7b-6gb --plan --memory 6 --set base=random:llama-2-7b
   guard-train --config my.yaml --dry-run          # data checked, two steps, no model written
   guard-train --config my.yaml --output DIR --resume DIR.work/checkpoint-500
+  guard-train --config native --answers sets.jsonl --output answered.jsonl    # for loss.task
 
 --config takes a path, or the name of a packaged configuration (tiny, default, debug, ...).
 Every key is explained in docs/training.md.  Next: guard-certify --model DIR.
@@ -76,6 +77,9 @@ def _quiet() -> None:
 @click.option("--dry-run", is_flag=True, help="Check the data, take two steps, write nothing.")
 @click.option("--plan", is_flag=True, help="Print the memory that the run needs and stop.")
 @click.option("--memory", type=float, metavar="GIB", help="With --plan: for a GPU of this size.")
+@click.option("--answers", type=click.Path(path_type=Path), metavar="SETS",
+              help="Write these matched sets to --output, with the base's own answers to their "
+              "benign texts as responses, and stop.")  # fmt: skip
 @click.option("--deterministic", is_flag=True, help="Refuse operations that vary between runs.")
 def train_command(
     config: str,
@@ -87,6 +91,7 @@ def train_command(
     dry_run: bool,
     plan: bool,
     memory: float | None,
+    answers: Path | None,
     deterministic: bool,
 ) -> None:
     """See TRAIN_HELP."""
@@ -104,6 +109,13 @@ def train_command(
         from causalguard.train.plan import plan_text
 
         click.echo(plan_text(resolved, device=device, memory_gib=memory))
+        return
+    if answers is not None:
+        from causalguard.train.answers import answer_file
+
+        if output is None:
+            raise InputError("--answers writes a new file of matched sets; give --output FILE")
+        click.echo(answer_file(answers, output, resolved, device=device))
         return
     target = output or numbered(Path("runs"), resolved.name)
     if dry_run:
