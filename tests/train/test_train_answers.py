@@ -20,7 +20,8 @@ Sets = Callable[..., list[Triplet]]
 def test_a_sentence_that_was_cut_off_is_left_out() -> None:
     assert whole(" It is Friday. The room", ended=False) == "It is Friday."
     assert whole("Friday! And th", ended=False) == "Friday!"
-    assert whole("no end in sight", ended=False) == ""
+    assert whole("see http://a.example/b.", ended=False) == ""
+    assert whole("Not 3.5. Not 3.5. Not 3.5. N", ended=False) == "Not 3.5."
     assert whole("Friday ", ended=True) == "Friday"
 
 

@@ -4,6 +4,7 @@ With them as targets the task term asks for the base's own answers, with an inje
 the generating model stays what it was on benign texts and ignores the instruction in the others.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,8 @@ from causalguard.train.config import TrainConfig
 
 MAX_TOKENS = 96
 """Tokens after which an answer is cut back to its last whole sentence."""
-ENDS = ".!?"
+END = re.compile(r"[.!?](?=\s)")
+"""End of a sentence: not inside a number or an address."""
 
 Answer = Callable[[ToolOutput], tuple[str, bool]]
 """A tool output in its context to an answer, and whether the model ended it itself."""
@@ -83,9 +85,22 @@ def with_responses(sets: Iterable[Triplet], answer: Answer) -> Iterator[Triplet]
 
 
 def whole(text: str, *, ended: bool) -> str:
-    """An answer without a sentence that was cut off; may be empty."""
-    kept = text if ended else text[: max(text.rfind(mark) for mark in ENDS) + 1]
-    return kept.strip()
+    """An answer without the sentence that was cut off, and without its repetitions; may be empty.
+
+    Small models that do not end an answer go round in circles: what follows the first sentence that
+    was said before is left out.
+    """
+    if ended:
+        return text.strip()
+    said: set[str] = set()
+    kept = 0
+    for end in END.finditer(text):
+        sentence = text[kept : end.end()].strip()
+        if sentence in said:
+            break
+        said.add(sentence)
+        kept = end.end()
+    return text[:kept].strip()
 
 
 def answer_file(source: Path, output: Path, config: TrainConfig, *, device: str | None) -> str:
