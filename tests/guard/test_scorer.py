@@ -6,6 +6,7 @@ import torch
 
 from causalguard.guard.api import Guard, build_scorer
 from causalguard.guard.bundle import read_model_dir
+from causalguard.guard.scorer import CONTEXTS_KEPT
 from causalguard.records import ToolOutput
 
 TEXTS = ["", "hi", "the mail from ana", "the meeting is on friday " * 9, "x" * 300]
@@ -78,6 +79,36 @@ def test_a_text_beyond_the_limit_is_flagged_whatever_its_risk(guard: Guard) -> N
 def test_an_empty_text_has_risk_zero_and_says_so(guard: Guard) -> None:
     verdict = guard.scan([ToolOutput(text="", task="t")])[0]
     assert (verdict.risk, verdict.flagged, verdict.reason) == (0.0, False, "empty text")
+
+
+def test_a_context_is_tokenised_once(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+    scorer, prefix = guard._scorer, guard._scorer.template.prefix
+    read: list[tuple[str, str]] = []
+
+    def count(system: str, task: str) -> list[int]:
+        read.append((system, task))
+        return prefix(system, task)
+
+    monkeypatch.setattr(scorer.template, "prefix", count)
+    for text in TEXTS:
+        guard.scan([ToolOutput(text=text, system=s, task=t) for s, t in (("ab", "c"), ("a", "bc"))])
+    assert read == [("ab", "c"), ("a", "bc")]
+    for number in range(80):
+        scorer._prefix_ids("\ud800", str(number))
+    assert len(scorer._contexts) == CONTEXTS_KEPT
+
+
+def test_keys_and_values_of_a_context_are_computed_once(
+    guard: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fast, read = guard._scorer._fast, []
+    if fast is None:
+        pytest.skip("no short way on this machine")
+    prefix = fast.prefix
+    monkeypatch.setattr(fast, "prefix", lambda ids: (read.append(ids.tolist()), prefix(ids))[1])
+    for text in TEXTS:
+        guard.scan([ToolOutput(text=text, task=task) for task in ("one", "two")])
+    assert len(read) == 2
 
 
 def test_remembered_prefixes_do_not_leak_between_contexts(guard: Guard) -> None:

@@ -9,6 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,8 @@ class Scorer:
         self.width = encoder.head(self.exit).risk.in_features
         self._lock = threading.Lock()
         self._prefixes: OrderedDict[tuple[int, ...], list[KeyValue]] = OrderedDict()
+        self._contexts: OrderedDict[bytes, tuple[int, ...]] = OrderedDict()
+        self._contexts_lock = threading.Lock()
         self._fast: FastLlama | None = None
         self._fast_tried = False
 
@@ -120,7 +123,7 @@ class Scorer:
         groups: dict[tuple[int, ...], list[_Window]] = {}
         documents: list[_Document] = []
         for output, tokens in zip(outputs, readings, strict=True):
-            prefix = tuple(self.template.prefix(output.system, output.task))
+            prefix = self._prefix_ids(output.system, output.task)
             for found, counts in tokens:
                 n = min(len(found.ids), self.spec.max_tokens)
                 groups.setdefault(prefix, []).extend(
@@ -139,6 +142,21 @@ class Scorer:
             _finish([next(done) for _ in tokens], self.threshold, empty=not output.text)
             for output, tokens in zip(outputs, readings, strict=True)
         ]
+
+    def _prefix_ids(self, system: str, task: str) -> tuple[int, ...]:
+        """Token ids of S, remembered by its digest: a turn has one S, which may be long."""
+        first, second = (part.encode("utf-8", "surrogatepass") for part in (system, task))
+        key = sha256(b"%d:%b%b" % (len(first), first, second)).digest()
+        with self._contexts_lock:
+            known = self._contexts.get(key)
+        if known is None:
+            known = tuple(self.template.prefix(system, task))
+        with self._contexts_lock:
+            self._contexts[key] = known
+            self._contexts.move_to_end(key)
+            while len(self._contexts) > CONTEXTS_KEPT:
+                self._contexts.popitem(last=False)
+        return known
 
     def _read(self, text: str) -> list[tuple[Tokens, Mask]]:
         """Tokens of the raw view and of the decoded ones, and whether the risk of each counts.
@@ -256,6 +274,8 @@ class Released(nn.Module):
 
 PADDING = 2
 """Padding of a batch stays below one row's tokens over this."""
+CONTEXTS_KEPT = 64
+"""Trusted contexts whose token ids stay in memory: a few hundred numbers each."""
 PREFIXES_KEPT = 8
 """Trusted prefixes whose keys and values stay in memory: 20 layers x 256 tokens are 15 MB each."""
 
