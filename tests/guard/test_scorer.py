@@ -6,6 +6,7 @@ import torch
 
 from causalguard.guard.api import Guard, build_scorer
 from causalguard.guard.bundle import read_model_dir
+from causalguard.guard.fast_llama import KeyValue
 from causalguard.guard.scorer import CONTEXTS_KEPT
 from causalguard.records import ToolOutput
 
@@ -101,11 +102,16 @@ def test_a_context_is_tokenised_once(guard: Guard, monkeypatch: pytest.MonkeyPat
 def test_keys_and_values_of_a_context_are_computed_once(
     guard: Guard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fast, read = guard._scorer._fast, []
+    fast = guard._scorer._fast
     if fast is None:
         pytest.skip("no short way on this machine")
-    prefix = fast.prefix
-    monkeypatch.setattr(fast, "prefix", lambda ids: (read.append(ids.tolist()), prefix(ids))[1])
+    prefix, read = fast.prefix, list[torch.Tensor]()
+
+    def count(ids: torch.Tensor) -> list[KeyValue]:
+        read.append(ids)
+        return prefix(ids)
+
+    monkeypatch.setattr(fast, "prefix", count)
     for text in TEXTS:
         guard.scan([ToolOutput(text=text, task=task) for task in ("one", "two")])
     assert len(read) == 2
