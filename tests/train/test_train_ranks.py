@@ -5,6 +5,8 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +15,31 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from causalguard.interventions import triplets
+from causalguard.records import Triplet
 from causalguard.train.config import TrainConfig, parse_config
-from causalguard.train.run import Prepared, make_trainer
+from causalguard.train.run import batch_source, make_trainer, prepare
 from support import ranks
 
 
 @pytest.fixture
-def alone(config: TrainConfig) -> TrainConfig:
-    """Detection losses only: those of two ranks are those of two accumulated micro-batches."""
-    changes: dict[str, Any] = {"loss": {"contrastive": 0.0, "matched": 0.0}, "steps": 3}
+def alone(
+    config: TrainConfig, make_sets: Callable[..., list[Triplet]], tmp_path: Path
+) -> TrainConfig:
+    """No contrasts: the other losses of two ranks are those of two accumulated micro-batches.
+
+    One set in four has a response, so that some micro-batches have a task term and others not.
+    """
+    sets = [
+        replace(t, response="the mail says friday" * (k % 4 == 0))
+        for k, t in enumerate(make_sets(60))
+    ]
+    triplets.write(tmp_path / "sets.jsonl", sets)
+    changes: dict[str, Any] = {
+        "loss": {"contrastive": 0.0, "matched": 0.0, "task": 0.5},
+        "data": {"files": [{"path": str(tmp_path / "sets.jsonl")}], "dev_share": 0.3},
+        "steps": 3,
+    }
     return parse_config(config.model_dump(mode="json") | changes, where="test")
 
 
@@ -68,12 +86,14 @@ def ran(command: list[str], environment: dict[str, str]) -> bool:
 
 
 def test_two_processes_take_the_steps_of_one_and_share_their_negatives(
-    alone: TrainConfig, prepared: Prepared, tmp_path: Path
+    alone: TrainConfig, tmp_path: Path
 ) -> None:
     found = launch(alone, tmp_path / "two")
-    single = make_trainer(
-        alone.model_copy(update={"accumulation": 2}), prepared, tmp_path / "one", device="cpu"
-    )
+    whole_batches = alone.model_copy(update={"accumulation": 2})
+    prepared = prepare(alone)
+    batches = batch_source(whole_batches, prepared)
+    assert {"task_ids" in batches[i] for i in range(6)} == {True, False}
+    single = make_trainer(whole_batches, prepared, tmp_path / "one", device="cpu")
     single.train()
     for name, weight in single.model.trainable().items():
         assert torch.equal(found[0][name], found[1][name])
