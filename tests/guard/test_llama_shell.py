@@ -119,3 +119,9 @@ sys.exit(repr(heavy) if heavy else 0)
         [sys.executable, "-c", code, str(tiny_model)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_loaded_guard_keeps_no_second_copy_of_its_weights(tiny_model: Path) -> None:
+    files = Guard.load(tiny_model, require_certified=False).files
+    assert (files.adapter_bytes, files.head_bytes) == (b"", b"")
+    assert files.digests == read_model_dir(tiny_model).digests

@@ -6,6 +6,7 @@ import itertools
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -136,6 +137,7 @@ class Guard:
             torch.set_num_threads(num_threads)
         scorer = build_scorer(files, device=device, dtype=DTYPES[dtype], short=True)
         scorer.slim()
+        files = replace(files, adapter_bytes=b"", head_bytes=b"")  # the scorer has what they hold
         return_free_memory()
         return cls(files, scorer, certificate=granted, backend=backend)
 
