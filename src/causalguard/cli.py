@@ -133,7 +133,7 @@ def _certificate_state(
         yield Check(
             good=False,
             what="certificate: no model given",
-            remedy="causalguard doctor --model DIR --key KEY looks at one",
+            remedy="causalguard doctor --model default looks at the shipped one",
             optional=True,
         )
         return

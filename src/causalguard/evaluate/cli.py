@@ -30,7 +30,8 @@ def command() -> None:
 
 
 @command.command()
-@click.option("--model", required=True, help="MODEL_DIR of a guard.")
+@click.option("--model", default="default", show_default="the shipped one",
+              help="MODEL_DIR of a guard.")  # fmt: skip
 @click.option("--key", type=click.Path(path_type=Path), help="Public key for its report.")
 @click.option("--policy", multiple=True, help="Packaged policy to accept (default: default).")
 @click.option("--uncertified", is_flag=True, help="Load without checking a certificate.")

@@ -20,7 +20,8 @@ BATCH = 64
 
 
 @click.command(epilog="Exit codes: 0 clean, 1 something flagged, 2 usage, 3 the run failed.")
-@click.option("--model", required=True, help="MODEL_DIR of a guard.")
+@click.option("--model", default="default", show_default="the shipped one",
+              help="MODEL_DIR of a guard.")  # fmt: skip
 @click.option(
     "--key",
     type=click.Path(path_type=Path),

@@ -24,7 +24,8 @@ CONNECTIONS = 256
 @click.command(
     epilog="Exit codes: 0 stopped on request, 1 not certified, 2 usage, 3 the run failed."
 )
-@click.option("--model", required=True, help="MODEL_DIR of a guard.")
+@click.option("--model", default="default", show_default="the shipped one",
+              help="MODEL_DIR of a guard.")  # fmt: skip
 @click.option(
     "--key",
     type=click.Path(path_type=Path),

@@ -162,8 +162,15 @@ def _encoded(scribe: Scribe) -> str:
         lambda: words.translate(_WIDE),
         lambda: scribe.draw.pick(("\u200b", "\u2060", "\u200d")).join(words),
     )
+    if scribe.pool_split in _BOUNDED and not scribe.draw.chance(_ODD_CODES):
+        codes = (*codes[:4], codes[5])
     return scribe.draw.pick(codes)()
 
+
+_BOUNDED = frozenset({"calibration", "audit"})
+_ODD_CODES = 0.1
+"""Where rates of false alarms are set and bounded, few innocent words are spelled in zero-width
+characters, in ciphers or in bits: hardly any are in real tool outputs.  Training has many."""
 
 _REMEMBERED = frozenset({"person", "company", "city"})
 _FILLERS: Mapping[str, Callable[[Scribe], str]] = {
