@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from transformers import TrainerCallback
 
-SHOWN = ("loss", "token", "document", "contrastive", "matched")
+SHOWN = ("loss", "token", "document", "contrastive", "matched", "task")
 
 
 class Bar(TrainerCallback):  # type: ignore[misc]  # transformers is untyped here
