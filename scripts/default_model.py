@@ -69,7 +69,7 @@ def main() -> None:
     train(given.output, [*THIRD, f"init={stages[1]}"], rows)
     if not given.no_certificate:
         key = ["--key", given.key] if given.key else []
-        python("-m", "causalguard.certify.cli", "--model", given.output, *key)
+        python("-m", "causalguard.certify.cli", "--model", given.output, "--workers", 2, *key)
 
 
 def labelled(shared: Path | None, held_out: set[str]) -> list[dict[str, object]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from causalguard.certify.crew import Crew
 from causalguard.certify.evidence import collect, data_digest, forget, plan, replay
 from causalguard.certify.trials import TrialSet, trials_bytes, vectors_bytes
 from causalguard.errors import DataError, ScanError
@@ -169,3 +170,25 @@ def test_a_replay_on_another_audit_set_is_refused(tmp_path: Path) -> None:
             count=3,
             rng=np.random.default_rng(1),
         )
+
+
+def _one() -> planted.FakeGuard:
+    return planted.FakeGuard(planted.sound)
+
+
+def test_two_processes_make_the_trials_of_one(tmp_path: Path) -> None:
+    sets = planted.small_world(20)
+    one = collect(_one(), sets, model_sha256="m", partial=tmp_path / "one")
+    with Crew(_one, 2) as crew:
+        two = collect(_one(), sets, model_sha256="m", partial=tmp_path / "two", crew=crew)
+    assert trials_bytes(one.trials) == trials_bytes(two.trials)
+    assert np.array_equal(one.representations, two.representations)
+
+
+def _dies() -> planted.FakeGuard:
+    raise MemoryError
+
+
+def test_a_worker_that_dies_stops_the_run_readably(tmp_path: Path) -> None:
+    with Crew(_dies, 1) as crew, pytest.raises(ScanError, match="fewer --workers"):
+        collect(_one(), planted.small_world(3), model_sha256="m", partial=tmp_path / "p", crew=crew)

@@ -2,7 +2,9 @@
 
 import shlex
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -22,6 +24,7 @@ from causalguard.certify.attachments import (
     check_files,
 )
 from causalguard.certify.attacks.cli import attack, structural_command
+from causalguard.certify.crew import Crew
 from causalguard.certify.policy import LoadedPolicy
 from causalguard.certify.policy import load as load_policy
 from causalguard.certify.report.model import Report
@@ -79,6 +82,8 @@ Exit codes: 0 PASSED, 1 FAILED, 2 wrong usage, 3 INCONCLUSIVE or the run failed.
     show_default=True,
     help="float32 or bfloat16; auto: the fast one on this machine.",
 )
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True,
+              help="Processes that score on this machine's CPU.")  # fmt: skip
 @click.option("--also", multiple=True, help="Further backend to list, DEVICE-DTYPE (repeatable).")
 @click.option("--attacks", type=_FILE, help="attacks.json of guard-certify attack, to report.")
 @click.option("--structural", type=_FILE, help="structural.json, to report.")
@@ -97,6 +102,7 @@ def cli(
     attempt: int,
     device: str,
     dtype: str,
+    workers: int,
     also: tuple[str, ...],
     attacks: Path | None,
     structural: Path | None,
@@ -112,6 +118,8 @@ def cli(
         raise click.UsageError(f"--model {model}: no such directory; give a MODEL_DIR")
     loaded = load_policy(policy)
     model_dir_digests(model)  # a damaged directory is noticed before an audit set is rendered
+    if workers > 1 and device != "cpu":
+        raise click.UsageError("--workers are for --device cpu: a GPU is kept busy by one process")
     public = None if public_key is None else keys.load_public(public_key)
     signer = None if key is None else keys.load_signer(key, public=public)
     pipeline.check_target(output or model, signed=signer is not None)
@@ -120,22 +128,25 @@ def cli(
     audit = _audit(data, sets or loaded.policy.audit_sets, seed)
     guard = evidence.load_guard(model, device=device, dtype=dtype)
     dtype = guard.backend.rsplit("-", 1)[-1]
-    done = pipeline.certify(
-        model,
-        guard,
-        audit,
-        loaded,
-        signer=signer,
-        output=output,
-        formats=formats or pipeline.FORMATS,
-        attempt=attempt,
-        reproduce=_reproduce(
-            audit, loaded, policy, device, dtype, _extra(also, attacks, structural)
-        ),
-        attached=attached,
-        others=others,
-        tell=lambda line: click.echo(line, err=True),
-    )
+    loads = partial(evidence.load_guard, model, device=device, dtype=dtype)
+    with Crew(loads, workers) if workers > 1 else nullcontext() as crew:
+        done = pipeline.certify(
+            model,
+            guard,
+            audit,
+            loaded,
+            signer=signer,
+            output=output,
+            formats=formats or pipeline.FORMATS,
+            attempt=attempt,
+            reproduce=_reproduce(
+                audit, loaded, policy, device, dtype, _extra(also, attacks, structural)
+            ),
+            attached=attached,
+            others=others,
+            crew=crew,
+            tell=lambda line: click.echo(line, err=True),
+        )
     return _show(done.report, done.paths)
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from causalguard.attestation.canonical import canonical_json
 from causalguard.attestation.digests import sha256_bytes
 from causalguard.certify.attachments import BackendRow
+from causalguard.certify.crew import Crew
 from causalguard.certify.trials import TrialSet, Vectors, context_digest, trial_line
 from causalguard.console import progress
 from causalguard.errors import DataError, ScanError
@@ -147,6 +148,7 @@ def collect(
     model_sha256: str,
     partial: Path,
     batch: int = BATCH,
+    crew: Crew | None = None,
 ) -> TrialSet:
     """Run the guard once over an audit set.
 
@@ -156,6 +158,7 @@ def collect(
         model_sha256: root digest of MODEL_DIR; a partial run of another model is refused.
         partial: directory for what is already scored; removed by :func:`forget`.
         batch: texts given to the guard at a time, >= 1.
+        crew: processes with the same guard that score in its place.
 
     Raises:
         ScanError: the guard gave a risk or a vector that is no number, or the wrong count.
@@ -166,14 +169,13 @@ def collect(
     journal = _Journal.open(partial, {"model": model_sha256, "data": data, "n": str(len(planned))})
     done = len(journal.trials)
     starts = range(done, len(planned), batch)
-    for start in progress(starts, total=len(starts), label="scoring audit texts"):
-        part = planned[start : start + batch]
-        journal.append(
-            [
-                _trial(item, scored, guard, row)
-                for row, (item, scored) in enumerate(_score(guard, part), start)
-            ]
-        )
+    parts = [planned[start : start + batch] for start in starts]
+    answered = _answered(guard, parts, crew)
+    for start, part in zip(
+        starts, progress(answered, total=len(parts), label="scoring audit texts"), strict=True
+    ):
+        rows = enumerate(part, start)
+        journal.append([_trial(item, scored, guard, row) for row, (item, scored) in rows])
     noise, sample = measure_noise(guard, planned, journal.trials)
     return TrialSet(
         trials=tuple(journal.trials),
@@ -195,8 +197,25 @@ def forget(partial: Path) -> None:
     shutil.rmtree(partial, ignore_errors=True)
 
 
+def _answered(
+    guard: GuardLike, parts: Sequence[Sequence[Planned]], crew: Crew | None
+) -> Iterator[list[tuple[Planned, ScoredLike]]]:
+    """The parts in their order, scored here or by a crew."""
+    if crew is None:
+        yield from (list(_score(guard, part)) for part in parts)
+        return
+    texts = [[item.output for item in part] for part in parts]
+    for part, answers in zip(parts, crew.answers(texts), strict=True):
+        yield list(_paired(part, answers))
+
+
 def _score(guard: GuardLike, part: Sequence[Planned]) -> Iterator[tuple[Planned, ScoredLike]]:
-    answers = guard.score([item.output for item in part])
+    yield from _paired(part, guard.score([item.output for item in part]))
+
+
+def _paired(
+    part: Sequence[Planned], answers: Sequence[ScoredLike]
+) -> Iterator[tuple[Planned, ScoredLike]]:
     if len(answers) != len(part):
         raise ScanError(f"the guard answered {len(answers)} of {len(part)} texts; it is defective")
     yield from zip(part, answers, strict=True)

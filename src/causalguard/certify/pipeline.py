@@ -20,6 +20,7 @@ from causalguard.attestation.keys import Signer
 from causalguard.attestation.layout import SUBJECT_FILES
 from causalguard.certify import assemble
 from causalguard.certify.attachments import Attachments
+from causalguard.certify.crew import Crew
 from causalguard.certify.evidence import GuardLike, collect, compare, data_digest, forget
 from causalguard.certify.policy import LoadedPolicy, Policy
 from causalguard.certify.report import card, html, junit, markdown
@@ -82,6 +83,7 @@ def certify(
     reproduce: str = "",
     attached: Attachments | None = None,
     others: Sequence[Callable[[], GuardLike]] = (),
+    crew: Crew | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> Certified:
     """Certify a model.
@@ -98,6 +100,7 @@ def certify(
         reproduce: command that makes the report again.
         attached: evidence of other runs that goes into the report.
         others: load the same model on further backends; those that agree are listed too.
+        crew: processes that score in the guard's place.
         tell: told one line when a stage begins.
 
     Raises:
@@ -111,7 +114,9 @@ def certify(
     model = assemble.model_part(assemble.read_guard_json(model_dir), digests)
     _check_threshold(guard, model)
     partial = _partial_dir(target)
-    trial_set = collect(guard, audit.triplets, model_sha256=model.root_sha256, partial=partial)
+    trial_set = collect(
+        guard, audit.triplets, model_sha256=model.root_sha256, partial=partial, crew=crew
+    )
     if tell is not None:
         tell(f"{len(trial_set.trials)} trials; computing bounds, tests and the graph (minutes)")
     if model_dir_digests(model_dir) != digests:
