@@ -4,8 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from causalguard.cli import command
-from causalguard.errors import MissingError, ModelDirError
-from causalguard.guard.api import Guard
+from causalguard.errors import MissingError
 from support.signing import sign_model_dir
 
 
@@ -44,11 +43,6 @@ def test_a_model_that_would_be_refused_is_bad_and_says_why(tiny_model: Path) -> 
     assert code == 1
     assert "NotCertifiedError" in text
     assert "policy" in text
-
-
-def test_asking_for_the_default_model_says_that_none_is_shipped() -> None:
-    with pytest.raises(ModelDirError, match="ships no default model"):
-        Guard.load("default")
 
 
 def test_a_missing_extra_is_named_with_its_pip_command(monkeypatch: pytest.MonkeyPatch) -> None:

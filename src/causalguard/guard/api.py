@@ -18,7 +18,6 @@ from causalguard.attestation.certificate import Certificate
 from causalguard.attestation.digests import sha256_bytes
 from causalguard.errors import (
     BaseModelError,
-    ModelDirError,
     NotCertifiedError,
     ScanError,
     UnsignedError,
@@ -44,10 +43,11 @@ from causalguard.records import Span, ToolOutput, Verdict
 BUNDLE_NAME = "safety-report.sigstore.json"
 """The signed report inside MODEL_DIR."""
 
-NO_DEFAULT = (
-    "this version ships no default model; give a MODEL_DIR (guard-train and guard-certify make "
-    "one, causalguard demo shows how)"
-)
+DEFAULT = "default"
+"""The name of the model that the package ships."""
+MODELS = Path(__file__).parents[1] / "models"
+"""Shipped models, and the public key that their reports are signed with."""
+PINNED_KEY = "release-p256.pub.pem"
 NATIVE_ONLY = (
     "{} is calibrated and certified for native mode, not for scanning in windows; load it with "
     "CausalGuardLLM.from_pretrained, or give the windowed MODEL_DIR it was made from"
@@ -89,8 +89,10 @@ class Guard:
         """Load a MODEL_DIR whose signed report verifies.
 
         Args:
-            model_dir: a MODEL_DIR from guard-train.
-            trust: the public key (PEM, or its path) that the *caller* trusts.
+            model_dir: a MODEL_DIR from guard-train, or ``default``: the model that the package
+                ships (a directory of that name comes first).
+            trust: the public key (PEM, or its path) that the *caller* trusts; by default the
+                project's, for the shipped model alone.
             require_certified: False loads without a certificate; verdicts then carry none.
             report: the signed report; by default the one inside ``model_dir``.
             policies: policies to accept: names of packaged ones, or name -> sha256; by default
@@ -108,8 +110,8 @@ class Guard:
         """
         if dtype != "auto" and dtype not in DTYPES:
             raise ValueError(f"dtype must be auto or one of {sorted(DTYPES)}, got {dtype!r}")
-        if str(model_dir) == "default" and not Path(model_dir).exists():
-            raise ModelDirError(NO_DEFAULT)
+        if str(model_dir) == DEFAULT and not Path(model_dir).exists():
+            model_dir, trust = MODELS / DEFAULT, trust or MODELS / PINNED_KEY
         files = read_model_dir(Path(model_dir))
         if files.info.native is not None:
             raise NotCertifiedError(NATIVE_ONLY.format(files.directory))
