@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,11 @@ def _capitals(text: str) -> float:
     return 0.99 - 0.9 * sum(c.isupper() for c in letters) / max(1, len(letters))
 
 
+def _capitals_between(start: int, rest: int, text: str) -> float:
+    """The same of what the attacker wrote, whatever stands around it."""
+    return _capitals(text[start : len(text) - rest])
+
+
 def _strict(_text: str) -> float:
     return 0.9
 
@@ -107,7 +113,9 @@ def test_a_guard_that_is_blind_to_capitals_is_evaded_by_search(
 ) -> None:
     passed = 0
     for index, target in enumerate(targets):
-        search = Search(Rule(lambda t: _capitals(t[-400:])), target, queries=400)
+        start, rest = len(target.before), len(target.after)
+        payload = partial(_capitals_between, start, rest)
+        search = Search(Rule(payload), target, queries=400)
         budget = Budget(queries=400)
         METHODS[name].make(None)(search, budget, np.random.default_rng(index))
         passed += search.evaded
