@@ -17,7 +17,6 @@ from causalguard.attestation.layout import SUBJECT_FILES
 from causalguard.guard.api import MODELS, PINNED_KEY
 
 ROOT = Path(__file__).parents[1]
-REPORTS = ("safety-report.json", "safety-report.sigstore.json", "safety-report.html", "README.md")
 _LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
 
 
@@ -27,7 +26,8 @@ def main(model: Path) -> None:
     target = MODELS / "default"
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    for name in (*SUBJECT_FILES, *REPORTS):
+    reports = sorted(path.name for path in model.glob("safety-report.*"))
+    for name in (*SUBJECT_FILES, *reports):
         shutil.copyfile(model / name, target / name)
     told = (ROOT / "docs" / "default-model.md").read_text(encoding="utf-8")
     _title, about = told.split("\n## ", 1)
