@@ -4,13 +4,13 @@
 
 Stage one trains on the intervention engine's matched sets, on matched sets rendered on other
 people's benign tool outputs, and on the labelled rows themselves; stage two goes on for half as
-long with other sets, half of them cropped, so that injections also stand at the very beginning;
+long with other sets, a quarter of them cropped, so that injections also stand at the beginning;
 stage three keeps 70 % of what the two changed in the weights, which holds better on sources that
 were left out (docs/experiments.md, i), and chooses the threshold.
 Without ``--shared`` the engine's own carriers are all there is, and the model is worse for it.
 
-On one H200 the first two stages take five and three minutes; on CPUs, a night or more.  The third
-takes a quarter of an hour on two cores.
+On one H200 the first two stages took eighteen minutes beside two other runs; on CPUs they take a
+night or more.  The third takes a quarter of an hour on two cores.
 ``--hold-out`` leaves labelled files out; models made so tell what the recipe does on sources it
 never saw (benchmarks/heldout.py).  Rows whose licence does not let weights trained on them be given
 away are left out, and so is whatever this project only tests on.

@@ -17,6 +17,8 @@ TURN_SEPARATOR = "\n"
 KINDS: tuple[Kind, ...] = (
     "benign", "counterfactual", "injected", "authorised", "imperative", "misled",
 )  # fmt: skip
+POSITIVE: frozenset[Kind] = frozenset({"injected", "misled"})
+"""Members with Y = 1: an instruction that the task does not authorise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

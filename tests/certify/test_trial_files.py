@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from causalguard.certify.evidence import collect
 from causalguard.certify.trials import (
     TrialSet,
     parse_vectors,
@@ -19,6 +20,8 @@ from causalguard.certify.trials import (
     vectors_bytes,
 )
 from causalguard.errors import DataError, InputError
+from causalguard.interventions import engine
+from causalguard.records import KINDS
 from support import planted
 
 Scores = Callable[[planted.FakeGuard, int, int], TrialSet]
@@ -40,6 +43,15 @@ def test_trials_come_back_as_they_were_written(written: tuple[Path, TrialSet]) -
     assert np.array_equal(again.representations, trial_set.representations)
     assert dict(again.meta) == dict(trial_set.meta)
     assert trials_bytes(again.trials) == path.read_bytes()
+
+
+def test_trials_of_every_member_that_the_engine_makes_are_read(tmp_path: Path) -> None:
+    sets = list(engine.generate(40, seed=3, split="audit", lengths=["50-200"]))
+    guard = planted.FakeGuard(planted.sound)
+    made = collect(guard, sets, model_sha256="m", partial=tmp_path / "p")
+    (tmp_path / "trials.jsonl").write_bytes(trials_bytes(made.trials))
+    (tmp_path / "trials-R.safetensors").write_bytes(vectors_bytes(made))
+    assert {t.kind for t in read_trials(tmp_path / "trials.jsonl").trials} == set(KINDS)
 
 
 @given(arrays.arrays(np.float32, (3, 2), elements=st.floats(-1, 1, width=32)))

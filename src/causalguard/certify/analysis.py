@@ -27,7 +27,7 @@ from causalguard.certify.report.model import (
 )
 from causalguard.certify.trials import TrialSet
 from causalguard.errors import DataError
-from causalguard.records import KINDS, Trial
+from causalguard.records import KINDS, POSITIVE, Trial
 from causalguard.stats import bounds
 from causalguard.stats.families import family_table
 
@@ -176,7 +176,7 @@ def false_positive_section(trials: Rows, policy: Policy) -> FalsePositiveSection
     kinds = tuple(
         metrics.rate(kind, of_kind(trials, kind), metrics.flagged, delta=delta)
         for kind in KINDS
-        if kind not in {"injected", "misled"} and of_kind(trials, kind)
+        if kind not in POSITIVE and of_kind(trials, kind)
     )
     independent = 1.0 - (1.0 - overall.high) ** policy.episode
     return FalsePositiveSection(

@@ -1,7 +1,6 @@
 """Several processes that score: each loads the model and computes with its share of the cores.
 
-Small batches leave cores idle: two processes of one thread score twice as fast on two cores as one
-process of two threads.
+Small batches leave cores idle: several processes of few threads score faster than one of many.
 """
 
 import multiprocessing

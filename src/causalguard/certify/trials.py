@@ -20,7 +20,7 @@ from causalguard.attestation.canonical import canonical_json
 from causalguard.attestation.digests import sha256_bytes
 from causalguard.errors import DataError, InputError
 from causalguard.files import raise_faults, read_jsonl
-from causalguard.records import KINDS, Kind, Trial
+from causalguard.records import KINDS, POSITIVE, Kind, Trial
 
 SCHEMA = "trial/1"
 TRIALS_NAME = "trials.jsonl"
@@ -210,7 +210,7 @@ def _row_faults(row: dict[str, Any]) -> list[str]:
     for name, (good, rule) in _CHECKS.items():
         if name in row and not good(row[name]):
             faults.append(f"{name} {rule}")
-    if not faults and row["y"] != int(row["kind"] == "injected"):
+    if not faults and row["y"] != int(row["kind"] in POSITIVE):
         faults.append(f"y is {row['y']} but kind is {row['kind']}")
     return faults
 

@@ -10,6 +10,7 @@ from html import escape
 
 from causalguard.certify.report.attached import AttackRow
 from causalguard.certify.report.model import CurvePoint, FamilyRate, Histogram, RocPoint
+from causalguard.records import POSITIVE
 
 WIDTH = 640
 LEFT = 210
@@ -91,7 +92,7 @@ def risks(histograms: Sequence[Histogram]) -> str:
         )
         for place, count in enumerate(histogram.counts):
             height = 40 * math.sqrt(count / top)
-            kind = "poor" if histogram.kind == "injected" else "good"
+            kind = "poor" if histogram.kind in POSITIVE else "good"
             body.append(_box(LEFT + width * place, base - height, width - 1, height, kind))
         body.append(_line(LEFT, base, WIDTH - 20, base, "axis"))
     bottom = 46 + strip * len(histograms) - 34
