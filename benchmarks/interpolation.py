@@ -1,7 +1,8 @@
 """How much of the adapter's change of the weights to keep: held-out sources against the engine.
 
     python scripts/default_model.py --shared DIR --output runs/half-a --steps 750,320 \\
-        --no-certificate --hold-out bipia,purplellama_indirect,tau,llmail_benign,benign_docs
+        --mine 700,200 --stages 2 \\
+        --hold-out bipia,purplellama_indirect,tau,llmail_benign,benign_docs
     python benchmarks/interpolation.py --shared DIR --half a runs/half-a.stage-2 1 0.7 0.5
 
 Half ``a`` scores sources that the first held-out model of benchmarks/heldout.py never saw, half
@@ -43,10 +44,10 @@ FEW = 100
 """Benign rows below which a source is set against all benign rows."""
 
 
-def drawn(shared: Path, half: str) -> list[tuple[str, int, ToolOutput]]:
+def drawn(shared: Path, half: str, n_sets: int) -> list[tuple[str, int, ToolOutput]]:
     """The rows of a half, or of the engine: source or member, label, text."""
     if half == "engine":
-        sets = engine.generate(90, seed=77, split="calibration", lengths=["50-200", "200-800"])
+        sets = engine.generate(n_sets, seed=77, split="calibration", lengths=["50-200", "200-800"])
         return [(k, y, o) for t in sets for k, y, o, _ in triplets.trial_texts(t)]
     rng, found = random.Random(0), []
     for name, label, count in DRAWN[half]:
@@ -96,14 +97,16 @@ def main() -> None:
     )
     parser.add_argument("--shared", type=Path, required=True)
     parser.add_argument("--half", choices=[*DRAWN, "engine"], required=True)
+    parser.add_argument("--sets", type=int, default=90, help="of the engine")
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("model", type=Path)
     parser.add_argument("shares", type=float, nargs="+")
     given = parser.parse_args()
-    rows = drawn(given.shared, given.half)
+    rows = drawn(given.shared, given.half, given.sets)
     for share in given.shares:
         with tempfile.TemporaryDirectory() as folder:
             model = scaled(given.model, share, Path(folder))
-            guard = Guard.load(model, require_certified=False)
+            guard = Guard.load(model, require_certified=False, device=given.device)
             risk = np.array([v.risk for v in guard.scan([o for _, _, o in rows])])
         print(f"| {share:g} | {line(rows, risk)} |", flush=True)
 

@@ -4,7 +4,9 @@
 
 Stage one trains on the intervention engine's matched sets, on matched sets rendered on other
 people's benign tool outputs, and on the labelled rows themselves; stage two goes on for half as
-long with other sets, a quarter of them cropped, so that injections also stand at the beginning;
+long with other sets, a quarter of them cropped, so that injections also stand at the beginning,
+and with the sets that stage one finds hardest.  Both train at shares of the adapter between a half
+and all of it;
 stage three keeps 70 % of what the two changed in the weights, which holds better on sources that
 were left out (docs/experiments.md, i), and chooses the threshold.
 Without ``--shared`` the engine's own carriers are all there is, and the model is worse for it.
@@ -35,9 +37,18 @@ FILES: dict[str, dict[str, float]] = {
     "benign_docs": {"weight": 0.06, "sets": 3, "sets_weight": 0.30},
 }
 """Shares of a batch's rows against 0.7 for the engine, and matched sets per benign row."""
-FIRST = ("steps={}", "data.generate.n_sets=14000", "data.generate.seed=1")
+HARD = 0.25
+"""Share of a batch's rows that the hard sets get, likewise."""
+FIRST = (
+    "steps={}", "lora.lowest_share=0.5", "data.generate.n_sets=14000", "data.generate.seed=1",
+    "calibration.n_sets=100",
+)  # fmt: skip
+MINE = ("--lengths", "50-200,200-800,800-3000")
+MINE_SEEDS = (21, 22, 23)
+"""One process each where there is a GPU."""
 SECOND = (
-    "steps={}", "data.generate.n_sets=8000", "data.generate.seed=11", "data.crop=0.25",
+    "steps={}", "lora.lowest_share=0.5", "data.generate.n_sets=8000", "data.generate.seed=11",
+    "data.crop=0.25", "calibration.n_sets=100",
     "optimiser.lr=3.0e-4", "optimiser.head_lr=6.0e-4",
 )  # fmt: skip
 THIRD = (
@@ -56,6 +67,8 @@ def main() -> None:
         "--hold-out", default="", help="names of sets to leave out, comma-separated"
     )
     parser.add_argument("--steps", default="1500,750", help="steps of the two stages")
+    parser.add_argument("--mine", default="2000,500", help="sets scored and kept, by seed of three")
+    parser.add_argument("--stages", type=int, default=3, help="stop after so many of the three")
     parser.add_argument("--output", type=Path, default=ROOT / "runs" / "default")
     parser.add_argument("--key", type=Path, help="private key that signs the report")
     parser.add_argument("--no-certificate", action="store_true")
@@ -64,7 +77,14 @@ def main() -> None:
     extra = labelled(given.shared, set(given.hold_out.split(",")))
     stages = [given.output.with_name(f"{given.output.name}.stage-{k}") for k in (1, 2)]
     train(stages[0], [s.format(first) for s in FIRST], extra)
-    train(stages[1], [*(s.format(second) for s in SECOND), f"init={stages[0]}"], extra)
+    if given.stages == 1:
+        return
+    drawn, kept = (int(n) for n in given.mine.split(","))
+    hard = mine(stages[0], given.output, drawn, kept)
+    files = f"data.files={json.dumps([{'path': str(p), 'weight': HARD / len(hard)} for p in hard])}"
+    train(stages[1], [*(s.format(second) for s in SECOND), files, f"init={stages[0]}"], extra)
+    if given.stages == 2:
+        return
     rows = [{n: v for n, v in e.items() if n not in ("sets", "sets_weight")} for e in extra]
     train(given.output, [*THIRD, f"init={stages[1]}"], rows)
     if not given.no_certificate:
@@ -94,6 +114,27 @@ def train(output: Path, changes: list[str], extra: list[dict[str, object]]) -> N
     settings += ["data.generate.weight=0.7"]
     arguments = [part for change in settings for part in ("--set", change)]
     python("-m", "causalguard.train.cli", "--config", "default", "--output", output, *arguments)
+
+
+def mine(model: Path, output: Path, drawn: int, kept: int) -> list[Path]:
+    """Files of the hardest of some fresh matched sets, those that are not there yet made."""
+    import torch
+
+    gpu = torch.cuda.is_available()
+    files = [output.with_name(f"{output.name}.hard-{seed}.jsonl") for seed in MINE_SEEDS]
+    running: list[subprocess.Popen[bytes]] = []
+    for seed, file in zip(MINE_SEEDS, files, strict=True):
+        if file.exists():
+            continue
+        sizes = ("-n", drawn, "--keep", kept, "--seed", seed, "--device", "cuda" if gpu else "cpu")
+        arguments = ("mine", model, *sizes, *MINE, "-o", file)
+        command = [sys.executable, "-m", "causalguard.interventions.cli"]
+        running.append(subprocess.Popen([*command, *(str(a) for a in arguments)]))
+        if not gpu:
+            running[-1].wait()
+    if any(process.wait() != 0 for process in running):
+        sys.exit("mining failed; see above")
+    return files
 
 
 def python(*arguments: object) -> None:

@@ -16,8 +16,9 @@ from causalguard.train.callbacks.early_stopping import EarlyStopping, looks_sinc
 from causalguard.train.callbacks.explosion import LossExplosion
 from causalguard.train.callbacks.gradient_norm import GradientNorm
 from causalguard.train.callbacks.memory import MemoryMonitor
+from causalguard.train.callbacks.shares import Shares
 from causalguard.train.callbacks.verified import WEIGHTS, check_checkpoint
-from causalguard.train.config import TrainConfig, WatchConfig, parse_config
+from causalguard.train.config import LoraConfig, TrainConfig, WatchConfig, parse_config
 from causalguard.train.run import Prepared, make_trainer
 from causalguard.train.trainer import METRIC, trackers
 
@@ -33,10 +34,14 @@ def state(**changes: Any) -> Any:
     return SimpleNamespace(**(facts | changes))
 
 
-def test_whoever_may_stop_a_run_is_asked_before_whoever_reports_on_it(tmp_path: Path) -> None:
-    watch = WatchConfig(every=5, patience=2)
-    names = [type(c).__name__ for c in in_order(watch, tmp_path, gpu=False, say=print)]
+def test_whoever_may_stop_a_run_is_asked_before_whoever_reports_on_it(
+    config: TrainConfig, tmp_path: Path
+) -> None:
+    watch, lora = WatchConfig(every=5, patience=2), LoraConfig(lowest_share=0.5)
+    full = config.model_copy(update={"watch": watch, "lora": lora})
+    names = [type(c).__name__ for c in in_order(full, tmp_path, gpu=False, say=print)]
     assert names == [
+        "Shares",
         "LastLook",
         "GradientNorm",
         "LossExplosion",
@@ -45,7 +50,8 @@ def test_whoever_may_stop_a_run_is_asked_before_whoever_reports_on_it(tmp_path: 
         "MemoryMonitor",
         "Bar",
     ]
-    assert len(in_order(WatchConfig(every=5), tmp_path, gpu=False, say=print)) == len(names) - 1
+    plain = config.model_copy(update={"watch": WatchConfig(every=5)})
+    assert len(in_order(plain, tmp_path, gpu=False, say=print)) == len(names) - 2
 
 
 def test_the_trainer_asks_them_in_that_order_after_its_own(
@@ -202,3 +208,52 @@ def test_twenty_looks_leave_nothing_behind(
         gc.collect()
         counts.append(sum(issubclass(type(o), torch.Tensor) for o in gc.get_objects()))
     assert counts[-1] <= counts[1]
+
+
+class Scaled:
+    """Remembers the shares it was set to."""
+
+    def __init__(self) -> None:
+        self.shares: list[float] = []
+
+    def set_share(self, share: float) -> None:
+        self.shares.append(share)
+
+
+def shares_of(seed: int, steps: range) -> list[float]:
+    model, shares = Scaled(), Shares(0.5, seed)
+    for step in steps:
+        shares.on_step_begin(None, state(global_step=step), None, model=model)
+    return model.shares
+
+
+def test_shares_are_even_between_the_lowest_and_one_and_the_same_after_a_resume() -> None:
+    drawn = shares_of(3, range(400))
+    assert all(0.5 <= share <= 1 for share in drawn)
+    assert abs(sum(drawn) / len(drawn) - 0.75) < 0.03
+    assert shares_of(3, range(250, 400)) == drawn[250:]
+    assert shares_of(4, range(400)) != drawn
+
+
+def test_a_step_at_a_share_ends_with_the_whole_adapter_even_inside_a_wrapper() -> None:
+    model, shares = Scaled(), Shares(0.5, 0)
+    shares.on_step_end(None, state(), None, model=SimpleNamespace(module=model))
+    assert model.shares == [1.0]
+
+
+def test_computing_at_a_share_equals_keeping_that_share_of_the_weights(
+    config: TrainConfig, prepared: Prepared, tmp_path: Path
+) -> None:
+    model = make_trainer(config, prepared, tmp_path, device="cpu").model.eval()
+    ids = torch.arange(12)[None] + 5
+    for name, parameter in model.named_parameters():
+        if ".lora_B." in name:
+            torch.nn.init.normal_(parameter, generator=torch.Generator().manual_seed(1))
+    whole = model(ids)
+    model.set_share(0.4)
+    shared = model(ids)
+    model.set_share(1.0)
+    model.interpolate(0.4)
+    for layer, (r, _) in model(ids).items():
+        assert torch.allclose(r, shared[layer][0], atol=1e-5)
+        assert not torch.allclose(r, whole[layer][0], atol=1e-3)

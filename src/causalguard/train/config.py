@@ -48,6 +48,9 @@ class LoraConfig(_Section):
     """Layers below this one keep an adapter of zeros: no backward pass runs through them."""
     frozen_below: int = Field(default=1, ge=1)
     """With ``init``: layers below this one keep their adapter as it is; several times faster."""
+    lowest_share: float = Field(default=1.0, gt=0.0, le=1.0)
+    """Below 1: every step trains at a share of the adapter's change drawn from here to 1, so that
+    a guard kept by ``interpolate`` was trained as well (callbacks/shares.py)."""
     interpolate: float = Field(default=1.0, gt=0.0, le=1.0)
     """Share of the trained change of the weights that the guard keeps: between the base (0) and
     the fine-tuned weights (1) lie models that hold better on sources nobody trained on (WiSE-FT,
@@ -306,6 +309,8 @@ class TrainConfig(_Section):
             faults.append("steps is 0, without heads_first or init: nothing would be trained")
         if self.steps == 0 and self.loss.task > 0:
             faults.append("loss.task is above 0, but with steps: 0 no adapter is trained")
+        if self.compile and self.lora.lowest_share < 1:
+            faults.append("compile would compile anew at every share: lora.lowest_share must be 1")
         if self.windows.stride > self.windows.tokens:
             faults.append("windows.stride must lie in [1, windows.tokens]")
         if self.windows.max_tokens < self.windows.tokens:

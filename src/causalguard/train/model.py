@@ -171,6 +171,18 @@ class TrainedModel(nn.Module):
                 if ".lora_B." in name:
                     parameter.mul_(share)
 
+    def set_share(self, share: float) -> None:
+        """Compute with a share of the adapter's change from now on; the weights stay as they are.
+
+        Args:
+            share: [0, 1]; 1 is the whole adapter.
+        """
+        from peft.tuners.lora import LoraLayer
+
+        for module in self.encoder.backbone.modules():
+            if isinstance(module, LoraLayer):
+                module.set_scale("default", share)
+
     def adapter_tensors(self) -> dict[str, Tensor]:
         """The adapter under peft's names; layers without one get zeros."""
         own = dict(self.encoder.backbone.named_parameters())

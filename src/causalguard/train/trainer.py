@@ -70,7 +70,7 @@ class GuardTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped he
     ) -> None:
         """``config`` gives loss weights, exits, learning rates and what to watch."""
         gpu = args.device.type == "cuda"
-        callbacks = in_order(config.watch, Path(args.output_dir), gpu=gpu, say=say)
+        callbacks = in_order(config, Path(args.output_dir), gpu=gpu, say=say)
         # Trainer asks for a data set before it evaluates; ``evaluate`` below reads ``dev``.
         super().__init__(
             model=model,

@@ -2,6 +2,7 @@
 
 ::
 
+    Shares               trains the adapter at another share of itself each step, if asked to
     LastLook             asks for a look at the dev split at the last step
     GradientNorm         stops on a gradient that is not finite
     LossExplosion        stops on a loss that is not finite or has exploded, its batch kept
@@ -24,21 +25,23 @@ from causalguard.train.callbacks.explosion import LossExplosion
 from causalguard.train.callbacks.gradient_norm import GradientNorm
 from causalguard.train.callbacks.last_look import LastLook
 from causalguard.train.callbacks.memory import MemoryMonitor
+from causalguard.train.callbacks.shares import Shares
 from causalguard.train.callbacks.verified import VerifiedCheckpoints
-from causalguard.train.config import WatchConfig
+from causalguard.train.config import TrainConfig
 
 
 def in_order(
-    watch: WatchConfig, folder: Path, *, gpu: bool, say: Callable[[str], None]
+    config: TrainConfig, folder: Path, *, gpu: bool, say: Callable[[str], None]
 ) -> list[TrainerCallback]:
     """The callbacks of a run.
 
     Args:
-        watch: what to watch.
+        config: what to watch, and how the adapter is trained.
         folder: of checkpoints; a bad batch is kept there.
         gpu: the run is on a GPU.
         say: gets a line where one has something to say.
     """
+    watch = config.watch
     made: list[TrainerCallback] = [
         LastLook(),
         GradientNorm(),
@@ -46,6 +49,8 @@ def in_order(
         LossExplosion(watch.explosion, folder, late=gpu),
         VerifiedCheckpoints(),
     ]
+    if config.lora.lowest_share < 1:
+        made.insert(0, Shares(config.lora.lowest_share, config.seed))
     if watch.patience and watch.every:
         made.append(EarlyStopping(watch.patience, watch.min_delta, say=say))
     return [*made, MemoryMonitor(say=say), Bar()]

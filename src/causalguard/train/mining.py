@@ -1,0 +1,53 @@
+"""Hard matched sets: those on which a guard comes closest to being wrong, or is.
+
+Bootstrapping in the sense of Sung & Poggio (1998, IEEE TPAMI 20(1)) and Shrivastava et al. (2016,
+arXiv:1604.03540): a model that is right almost everywhere learns little from a fresh draw.
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Protocol
+
+from causalguard.interventions.triplets import trial_texts
+from causalguard.records import ToolOutput, Triplet, Verdict
+
+_BATCH = 64  # sets scored together
+
+
+class Scans(Protocol):
+    """A guard, or a fake of one."""
+
+    def scan(self, outputs: Sequence[ToolOutput]) -> Sequence[Verdict]:
+        """Return one verdict an output, in order."""
+
+
+def margin(risks: Sequence[float], labels: Sequence[int]) -> float:
+    """Return by how much the least risky Y = 1 member exceeds the riskiest Y = 0 member.
+
+    Args:
+        risks: of the members of one set, each in [0, 1].
+        labels: Y of each, both classes present.
+
+    Returns:
+        A number in [-1, 1]; below 0 the set is ranked wrongly.
+    """
+    lowest = min(risk for risk, y in zip(risks, labels, strict=True) if y)
+    return lowest - max(risk for risk, y in zip(risks, labels, strict=True) if not y)
+
+
+def margins(guard: Scans, sets: Iterable[Triplet]) -> Iterator[tuple[float, Triplet]]:
+    """Yield each set with its margin, in order, in memory of a few sets."""
+    stream = iter(sets)
+    while batch := list(islice(stream, _BATCH)):
+        members = [trial_texts(one) for one in batch]
+        verdicts = iter(guard.scan([output for found in members for _, _, output, _ in found]))
+        for one, found in zip(batch, members, strict=True):
+            risks = [next(verdicts).risk for _ in found]
+            yield margin(risks, [y for _, y, _, _ in found]), one
+
+
+def hardest(found: Iterable[tuple[float, Triplet]], keep: int) -> list[tuple[float, Triplet]]:
+    """Return the ``keep`` sets of the smallest margins, smallest first; equal ones as they came."""
+    numbered = ((value, at, one) for at, (value, one) in enumerate(found))
+    return [(value, one) for value, _, one in heapq.nsmallest(keep, numbered)]
