@@ -2,6 +2,10 @@
 
     python benchmarks/detection.py --shared DATA --cache CACHE --model default
 
+Models given with --half left some of the sets out of their training: together they make one more
+row, in which every set is scored by a model that never saw it (benchmarks/heldout.py tells how such
+models are made).
+
 Each peer gets a virtual environment of its own under CACHE (made with pip when it is missing);
 its scores are kept there by the digest of the texts, so that the run can be repeated for another
 model.  Sample, sets and seed are fixed by the options; results go to benchmarks/results/.
@@ -83,6 +87,7 @@ NOT_RUN = (
     "Prompt Guard 2 86M .013 / .007."
 )
 SEEN = "‡"
+HELD_OUT = "CausalGuard (recipe, set left out)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +113,8 @@ class Scored:
               help="Environments and scores of the peers.")  # fmt: skip
 @click.option("--model", "models", multiple=True, metavar="[LABEL=]MODEL_DIR",
               help="Guards of ours; 'default' is the shipped one.")  # fmt: skip
+@click.option("--half", "halves", multiple=True, metavar="MODEL_DIR",
+              help="A model of the same recipe without some of the sets.")  # fmt: skip
 @click.option("--key", type=click.Path(path_type=Path),
               help="Public key of the guards' reports; else uncertified.")  # fmt: skip
 @click.option("--each", default=150, show_default=True, help="Rows per set and class.")
@@ -119,6 +126,7 @@ def command(
     shared: Path,
     cache: Path,
     models: tuple[str, ...],
+    halves: tuple[str, ...],
     key: Path | None,
     each: int,
     seed: int,
@@ -134,12 +142,17 @@ def command(
         label, _, path = text.rpartition("=")
         name = f"CausalGuard ({label or Path(path).name})"
         scored[name], seen[name], thresholds[name] = ours(path, rows, key, device)
+    if halves:
+        first = next(iter(scored.values()), None)
+        scored[HELD_OUT], thresholds[HELD_OUT] = left_out(halves, rows, device, first)
+        seen[HELD_OUT] = ()
     for peer in PEERS:
         scored[peer.name], seen[peer.name] = theirs(peer, rows, cache), peer.seen
     tables = {name: figures(rows, s, seed) for name, s in scored.items()}
     facts = {
         "command": f"python benchmarks/detection.py --shared DIR --cache DIR"
-        f"{''.join(' --model ' + Path(m).name for m in models)} --each {each} --seed {seed}",
+        f"{''.join(' --model ' + Path(m).name for m in models)}"
+        f"{''.join(' --half ' + Path(m).name for m in halves)} --each {each} --seed {seed}",
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "hardware": hardware(device),
         "rows": len(rows),
@@ -187,8 +200,6 @@ def ours(
     begin = time.perf_counter()
     risks = score(guard, rows)
     ms = 1000 * (time.perf_counter() - begin) / len(rows)
-    config = yaml.safe_load((guard.files.directory / "training.yaml").read_text())
-    extra = (config.get("data") or {}).get("extra") or []
     return (
         Scored(
             risk=tuple(risks.tolist()),
@@ -197,9 +208,50 @@ def ours(
             failed=0,
             date=datetime.now(UTC).strftime("%Y-%m-%d"),
         ),
-        tuple(Path(e["path"]).name.split(".")[0] for e in extra),
+        trained_on(guard.files.directory),
         f"{guard.threshold:.6f}",
     )
+
+
+def left_out(paths: Sequence[str], rows: Sequence[Labelled], device: str) -> tuple[Scored, str]:
+    """Every set scored by the first model that was not trained on it; also all thresholds.
+
+    Raises:
+        InputError: every model was trained on some set.
+    """
+    trained = [set(trained_on(Path(path))) for path in paths]
+    by_set = {}
+    for name, files in SETS.items():
+        if not set(files) & set.union(*trained):
+            continue
+        fresh = [k for k, known in enumerate(trained) if not known & set(files)]
+        if not fresh:
+            raise InputError(f"each --half was trained on {name}; give one that was not")
+        by_set[name] = fresh[0]
+    risk, flagged = np.array(otherwise.risk), np.array(otherwise.flagged)
+    spent, count, thresholds = 0.0, 0, []
+    for k, path in enumerate(paths):
+        at = [i for i, row in enumerate(rows) if by_set.get(row.case.source) == k]
+        one, _, threshold = ours(path, [rows[i] for i in at], None, device)
+        risk[at], flagged[at] = one.risk, one.flagged
+        spent, count = spent + one.ms * len(at), count + len(at)
+        thresholds.append(threshold)
+    today = datetime.now(UTC).strftime("%Y-%m-%d")
+    found = Scored(
+        risk=tuple(risk.tolist()),
+        flagged=tuple(flagged.tolist()),
+        ms=spent / max(count, 1),
+        failed=0,
+        date=today,
+    )
+    return found, ", ".join(thresholds)
+
+
+def trained_on(model: Path) -> tuple[str, ...]:
+    """Names of the labelled files that a MODEL_DIR's training.yaml lists."""
+    config = yaml.safe_load((model / "training.yaml").read_text())
+    extra = (config.get("data") or {}).get("extra") or []
+    return tuple(Path(e["path"]).name.split(".")[0] for e in extra)
 
 
 def theirs(peer: Peer, rows: Sequence[Labelled], cache: Path) -> Scored:

@@ -1,7 +1,7 @@
 """How much of the adapter's change of the weights to keep: held-out sources against the engine.
 
     python scripts/default_model.py --shared DIR --output runs/half-a --steps 750,320 \\
-        --mine 700,200 --stages 2 \\
+        --stages 2 \\
         --hold-out bipia,purplellama_indirect,tau,llmail_benign,benign_docs
     python benchmarks/interpolation.py --shared DIR --half a runs/half-a.stage-2 1 0.7 0.5
 

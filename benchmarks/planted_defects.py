@@ -26,11 +26,11 @@ from support import planted
 
 def certify(make: Callable[[int], planted.FakeGuard], seed: int) -> Results:
     """One certification of one fake guard."""
-    policy = parse(planted.POLICY.encode(), where="planted").policy
+    policy = parse(planted.FULL_POLICY.encode(), where="planted").policy
     with tempfile.TemporaryDirectory() as directory:
         trial_set = collect(
             make(seed),
-            planted.small_world(policy.audit_sets, seed),
+            planted.small_world(policy.audit_sets, seed, misled=True),
             model_sha256="0" * 64,
             partial=Path(directory) / "partial",
         )

@@ -4,15 +4,17 @@
 
 Stage one trains on the intervention engine's matched sets, on matched sets rendered on other
 people's benign tool outputs, and on the labelled rows themselves; stage two goes on for half as
-long with other sets, a quarter of them cropped, so that injections also stand at the beginning,
-and with the sets that stage one finds hardest.  Both train at shares of the adapter between a half
-and all of it;
+long with other sets, a quarter of them cropped, so that injections also stand at the beginning;
 stage three keeps 70 % of what the two changed in the weights, which holds better on sources that
 were left out (docs/experiments.md, i), and chooses the threshold.
 Without ``--shared`` the engine's own carriers are all there is, and the model is worse for it.
 
 On one H200 the first two stages took eighteen minutes beside two other runs; on CPUs they take a
 night or more.  The third takes a quarter of an hour on two cores.
+Two variants, off unless asked for (docs/experiments.md, j): ``--lowest-share`` trains at shares of
+the adapter between this one and all of it, ``--mine`` adds to stage two the sets that stage one
+finds hardest.
+
 ``--hold-out`` leaves labelled files out; models made so tell what the recipe does on sources it
 never saw (benchmarks/heldout.py).  Rows whose licence does not let weights trained on them be given
 away are left out, and so is whatever this project only tests on.
@@ -39,16 +41,12 @@ FILES: dict[str, dict[str, float]] = {
 """Shares of a batch's rows against 0.7 for the engine, and matched sets per benign row."""
 HARD = 0.25
 """Share of a batch's rows that the hard sets get, likewise."""
-FIRST = (
-    "steps={}", "lora.lowest_share=0.5", "data.generate.n_sets=14000", "data.generate.seed=1",
-    "calibration.n_sets=100",
-)  # fmt: skip
+FIRST = ("steps={}", "data.generate.n_sets=14000", "data.generate.seed=1")
 MINE = ("--lengths", "50-200,200-800,800-3000")
 MINE_SEEDS = (21, 22, 23)
 """One process each where there is a GPU."""
 SECOND = (
-    "steps={}", "lora.lowest_share=0.5", "data.generate.n_sets=8000", "data.generate.seed=11",
-    "data.crop=0.25", "calibration.n_sets=100",
+    "steps={}", "data.generate.n_sets=8000", "data.generate.seed=11", "data.crop=0.25",
     "optimiser.lr=3.0e-4", "optimiser.head_lr=6.0e-4",
 )  # fmt: skip
 THIRD = (
@@ -67,7 +65,10 @@ def main() -> None:
         "--hold-out", default="", help="names of sets to leave out, comma-separated"
     )
     parser.add_argument("--steps", default="1500,750", help="steps of the two stages")
-    parser.add_argument("--mine", default="2000,500", help="sets scored and kept, by seed of three")
+    parser.add_argument(
+        "--mine", default="", help="sets scored and kept, by seed of three: 2000,500"
+    )
+    parser.add_argument("--lowest-share", type=float, default=1.0, help="1: the whole adapter")
     parser.add_argument("--stages", type=int, default=3, help="stop after so many of the three")
     parser.add_argument("--output", type=Path, default=ROOT / "runs" / "default")
     parser.add_argument("--key", type=Path, help="private key that signs the report")
@@ -76,13 +77,14 @@ def main() -> None:
     first, second = (int(n) for n in given.steps.split(","))
     extra = labelled(given.shared, set(given.hold_out.split(",")))
     stages = [given.output.with_name(f"{given.output.name}.stage-{k}") for k in (1, 2)]
-    train(stages[0], [s.format(first) for s in FIRST], extra)
+    shares = f"lora.lowest_share={given.lowest_share}"
+    train(stages[0], [*(s.format(first) for s in FIRST), shares], extra)
     if given.stages == 1:
         return
-    drawn, kept = (int(n) for n in given.mine.split(","))
-    hard = mine(stages[0], given.output, drawn, kept)
-    files = f"data.files={json.dumps([{'path': str(p), 'weight': HARD / len(hard)} for p in hard])}"
-    train(stages[1], [*(s.format(second) for s in SECOND), files, f"init={stages[0]}"], extra)
+    hard = mine(stages[0], given.output, given.mine)
+    train(
+        stages[1], [*(s.format(second) for s in SECOND), shares, *hard, f"init={stages[0]}"], extra
+    )
     if given.stages == 2:
         return
     rows = [{n: v for n, v in e.items() if n not in ("sets", "sets_weight")} for e in extra]
@@ -116,8 +118,11 @@ def train(output: Path, changes: list[str], extra: list[dict[str, object]]) -> N
     python("-m", "causalguard.train.cli", "--config", "default", "--output", output, *arguments)
 
 
-def mine(model: Path, output: Path, drawn: int, kept: int) -> list[Path]:
-    """Files of the hardest of some fresh matched sets, those that are not there yet made."""
+def mine(model: Path, output: Path, sizes: str) -> list[str]:
+    """The setting that adds the hardest of some fresh sets, drawn unless they are there."""
+    if not sizes:
+        return []
+    drawn, kept = sizes.split(",")
     import torch
 
     gpu = torch.cuda.is_available()
@@ -126,15 +131,16 @@ def mine(model: Path, output: Path, drawn: int, kept: int) -> list[Path]:
     for seed, file in zip(MINE_SEEDS, files, strict=True):
         if file.exists():
             continue
-        sizes = ("-n", drawn, "--keep", kept, "--seed", seed, "--device", "cuda" if gpu else "cpu")
-        arguments = ("mine", model, *sizes, *MINE, "-o", file)
+        where = ("--seed", seed, "--device", "cuda" if gpu else "cpu", "-o", file)
+        arguments = ("mine", model, "-n", drawn, "--keep", kept, *MINE, *where)
         command = [sys.executable, "-m", "causalguard.interventions.cli"]
         running.append(subprocess.Popen([*command, *(str(a) for a in arguments)]))
         if not gpu:
             running[-1].wait()
     if any(process.wait() != 0 for process in running):
         sys.exit("mining failed; see above")
-    return files
+    sources = [{"path": str(file), "weight": HARD / len(files)} for file in files]
+    return [f"data.files={json.dumps(sources)}"]
 
 
 def python(*arguments: object) -> None:

@@ -35,6 +35,12 @@ def planted_policy() -> LoadedPolicy:
 
 
 @pytest.fixture(scope="session")
+def full_policy() -> LoadedPolicy:
+    """The policy of the small world with misled members."""
+    return parse(planted.FULL_POLICY.encode(), where="planted")
+
+
+@pytest.fixture(scope="session")
 def signed_once(tmp_path_factory: pytest.TempPathFactory, planted_policy: LoadedPolicy) -> Sample:
     """Certified and signed; do not change its files."""
     root = tmp_path_factory.mktemp("certified")
@@ -66,12 +72,12 @@ def signed(signed_once: Sample, tmp_path: Path) -> Sample:
 
 @pytest.fixture
 def score_world(tmp_path: Path) -> Callable[[planted.FakeGuard, int, int], TrialSet]:
-    """Run a fake guard over a small world."""
+    """Run a fake guard over a small world with all members."""
 
     def run(guard: planted.FakeGuard, sets: int, seed: int) -> TrialSet:
         return collect(
             guard,
-            planted.small_world(sets, seed),
+            planted.small_world(sets, seed, misled=True),
             model_sha256="0" * 64,
             partial=tmp_path / f"partial-{seed}",
         )
