@@ -213,12 +213,18 @@ def ours(
     )
 
 
-def left_out(paths: Sequence[str], rows: Sequence[Labelled], device: str) -> tuple[Scored, str]:
+def left_out(
+    paths: Sequence[str], rows: Sequence[Labelled], device: str, otherwise: Scored | None
+) -> tuple[Scored, str]:
     """Every set scored by the first model that was not trained on it; also all thresholds.
 
+    Sets that none was trained on (those for tests alone) keep the answers in ``otherwise``.
+
     Raises:
-        InputError: every model was trained on some set.
+        InputError: every model was trained on some set, or there are no other answers.
     """
+    if otherwise is None:
+        raise InputError("--half needs a --model beside it")
     trained = [set(trained_on(Path(path))) for path in paths]
     by_set = {}
     for name, files in SETS.items():
