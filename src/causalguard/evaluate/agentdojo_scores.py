@@ -130,8 +130,9 @@ def score_rows(guard: Any, rows: Rows, folder: Path, action: Action) -> dict[str
 def _score_part(guard: Any, part: Rows, folder: Path) -> dict[str, Verdict]:
     keys = list(part)
     made: dict[str, Verdict] = {}
-    for start in range(0, len(keys), BATCH):
-        some = keys[start : start + BATCH]
+    size = getattr(guard, "at_once", BATCH)
+    for start in range(0, len(keys), size):
+        some = keys[start : start + size]
         made |= dict(zip(some, guard.scan([part[key] for key in some]), strict=True))
     lines = [{**row_of(part[key], verdict), "id": key} for key, verdict in made.items()]
     write_atomic(folder / f"{len(list(folder.glob('*.jsonl'))):05d}.jsonl", to_jsonl(lines))

@@ -92,9 +92,10 @@ def score(guard: Any, rows: Sequence[Labelled]) -> Floats:
     """Risks of labelled rows, in order, with a progress bar."""
     order = sorted(range(len(rows)), key=lambda i: _context(rows[i]))
     risks = np.zeros(len(rows))
-    starts = range(0, len(rows), BATCH)
+    size = getattr(guard, "at_once", BATCH)
+    starts = range(0, len(rows), size)
     for start in console.progress(starts, total=len(starts), label="scoring"):
-        part = order[start : start + BATCH]
+        part = order[start : start + size]
         for index, verdict in zip(part, guard.scan([rows[i].output for i in part]), strict=True):
             # A text that was not scanned in full is flagged whatever its risk.
             risks[index] = verdict.risk if verdict.coverage == 1.0 else 1.0

@@ -154,6 +154,11 @@ class Guard:
         """Digest of the prompt template in use."""
         return self.files.info.template.sha256
 
+    @property
+    def at_once(self) -> int:
+        """How many texts to give at a time, where there are many: more on a GPU."""
+        return self._scorer.at_once
+
     def score(self, outputs: Sequence[ToolOutput]) -> list[Scored]:
         """Risks per token and representations; what certification reads."""
         return self._scorer.score(outputs)

@@ -15,7 +15,6 @@ from causalguard.records import ToolOutput
 if TYPE_CHECKING:
     from causalguard.guard.api import Guard
 
-BATCH = 64
 """Rows per call of the guard: long enough to fill its batches, short enough for a smooth bar."""
 
 
@@ -73,9 +72,9 @@ def command(
     outputs = [_with_context(o, task, system) for o in _read(source, files)]
     guard = _load(model, key, policy, uncertified=uncertified, device=device, dtype=dtype)
     rows = []
-    starts = range(0, len(outputs), BATCH)
+    starts = range(0, len(outputs), guard.at_once)
     for start in console.progress(starts, total=len(starts), label="scanning"):
-        part = outputs[start : start + BATCH]
+        part = outputs[start : start + guard.at_once]
         rows += [row_of(o, v) for o, v in zip(part, guard.scan(part), strict=True)]
     if output is not None:
         write_atomic(output, to_jsonl(rows))

@@ -22,6 +22,8 @@ from causalguard.guard.encoder import Encoder
 from causalguard.guard.fast_llama import FastLlama, KeyValue, suits
 from causalguard.guard.template import Template, Tokens
 from causalguard.guard.views import View, views
+from causalguard.guard.wide import Row
+from causalguard.guard.wide import read as read_wide
 from causalguard.guard.windows import WindowSpec, windows
 from causalguard.records import ToolOutput
 
@@ -86,6 +88,7 @@ class Scorer:
         threshold: float,
         batch_tokens: int = 4096,
         with_views: bool = True,
+        wide: bool | None = None,
     ) -> None:
         """Take the parts.
 
@@ -96,6 +99,8 @@ class Scorer:
             threshold: flagged from here on, (0, 1].
             batch_tokens: tokens per forward, padding included; bounds memory, not results.
             with_views: False scores the raw view alone: models of scoring version 1.
+            wide: windows of all tasks in one batch, each behind its own prefix (wide.py); None:
+                wherever the encoder is not on a CPU.
         """
         self.encoder = encoder.eval()
         self.template = template
@@ -103,6 +108,7 @@ class Scorer:
         self.threshold = threshold
         self.batch_tokens = batch_tokens
         self.with_views = with_views
+        self.wide = self.device.type != "cpu" if wide is None else wide
         self.exit = encoder.exits[-1]
         self.width = encoder.head(self.exit).risk.in_features
         self._lock = threading.Lock()
@@ -117,6 +123,11 @@ class Scorer:
         """Where the encoder is."""
         return next(self.encoder.parameters()).device
 
+    @property
+    def at_once(self) -> int:
+        """How many texts to give :meth:`score` at a time, where there are many."""
+        return MANY if self.wide else SOME
+
     def score(self, outputs: Sequence[ToolOutput]) -> list[Scored]:
         """Score tool outputs, each against its own trusted context."""
         readings = [self._read(output.text) for output in outputs]
@@ -130,6 +141,9 @@ class Scorer:
                     _Window(len(documents), a, found.ids[a:b]) for a, b in windows(n, self.spec)
                 )
                 documents.append(_Document(found, counts, self.spec, self.width))
+        if self.wide:
+            self._read_wide(groups, documents)
+            groups = {}
         for prefix, items in groups.items():
             items.sort(key=lambda w: len(w.ids))
             for batch in self._batches(items):
@@ -142,6 +156,21 @@ class Scorer:
             _finish([next(done) for _ in tokens], self.threshold, empty=not output.text)
             for output, tokens in zip(outputs, readings, strict=True)
         ]
+
+    def _read_wide(
+        self, groups: dict[tuple[int, ...], list[_Window]], documents: list["_Document"]
+    ) -> None:
+        """All windows at once, whatever their prefixes."""
+        items = [(prefix, window) for prefix, some in groups.items() for window in some]
+        rows = []
+        for prefix, window in items:
+            counts = documents[window.document].counts
+            part = None if counts is None else counts[window.start : window.start + len(window.ids)]
+            rows.append(Row(prefix=prefix, ids=window.ids, counts=part))
+        with self._lock:
+            readings = read_wide(self.encoder, self.exit, rows, self.batch_tokens)
+        for (_, window), found in zip(items, readings, strict=True):
+            documents[window.document].take(window.start, found.risk, found.r, found.mean)
 
     def _prefix_ids(self, system: str, task: str) -> tuple[int, ...]:
         """Token ids of S, remembered by its digest: a turn has one S, which may be long."""
@@ -272,6 +301,8 @@ class Released(nn.Module):
         raise RuntimeError("this guard let go of its layers; make a scorer with build_scorer")
 
 
+SOME, MANY = 64, 1024
+"""Texts that fill a batch on a CPU, and on a GPU."""
 PADDING = 2
 """Padding of a batch stays below one row's tokens over this."""
 CONTEXTS_KEPT = 64
@@ -299,13 +330,17 @@ class _Document:
     def add(self, start: int, r: Floats, risk: Floats) -> None:
         if self.counts is not None:
             risk = np.where(self.counts[start : start + len(risk)], risk, np.float32(0))
+        self.take(start, risk, r[int(risk.argmax())], r.mean(axis=0))
+
+    def take(self, start: int, risk: Floats, r: Floats, mean: Floats) -> None:
+        """Risks of a window's tokens that count, R at the highest of them, mean R."""
         part = self.token_risk[start : start + len(risk)]
         np.maximum(part, risk, out=part)
-        at = int(risk.argmax())
+        highest = float(risk.max())
         # Ties go to the earlier window, so that the order of batches does not matter.
-        if (float(risk[at]), -start) > self.best:
-            self.best = (float(risk[at]), -start)
-            self.r, self.mean = r[at].copy(), r.mean(axis=0)
+        if (highest, -start) > self.best:
+            self.best = (highest, -start)
+            self.r, self.mean = r.copy(), mean
 
     @property
     def coverage(self) -> float:

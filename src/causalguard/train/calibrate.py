@@ -22,8 +22,8 @@ from causalguard.stats.bounds import sample_size
 from causalguard.stats.clusters import extreme
 from causalguard.stats.thresholds import fpr_threshold
 
-BLOCK = 64
-"""Texts scored between two moves of the progress bar."""
+SOME = 64
+"""Texts scored between two moves of the progress bar, unless the scorer wants more."""
 
 
 class Scoring(Protocol):
@@ -73,7 +73,8 @@ def choose_threshold(
     """
     check_enough(benign, alpha=alpha, delta=delta)
     risks: list[float] = []
-    blocks = [benign[k : k + BLOCK] for k in range(0, len(benign), BLOCK)]
+    size = getattr(scorer, "at_once", SOME)
+    blocks = [benign[k : k + size] for k in range(0, len(benign), size)]
     for block in progress(blocks, total=len(blocks), label="calibrate"):
         risks += [s.risk for s in scorer.score([b.output for b in block])]
     highest = extreme(risks, [b.cluster for b in benign], keep="max")

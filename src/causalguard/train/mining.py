@@ -12,7 +12,7 @@ from typing import Protocol
 from causalguard.interventions.triplets import trial_texts
 from causalguard.records import ToolOutput, Triplet, Verdict
 
-_BATCH = 64  # sets scored together
+_TEXTS, _MEMBERS = 256, 4  # texts scored together; members of a set, about
 
 
 class Scans(Protocol):
@@ -39,7 +39,8 @@ def margin(risks: Sequence[float], labels: Sequence[int]) -> float:
 def margins(guard: Scans, sets: Iterable[Triplet]) -> Iterator[tuple[float, Triplet]]:
     """Yield each set with its margin, in order, in memory of a few sets."""
     stream = iter(sets)
-    while batch := list(islice(stream, _BATCH)):
+    size = max(1, getattr(guard, "at_once", _TEXTS) // _MEMBERS)
+    while batch := list(islice(stream, size)):
         members = [trial_texts(one) for one in batch]
         verdicts = iter(guard.scan([output for found in members for _, _, output, _ in found]))
         for one, found in zip(batch, members, strict=True):
