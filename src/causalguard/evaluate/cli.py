@@ -18,6 +18,7 @@ from causalguard.evaluate.agentdojo_cli import agentdojo
 from causalguard.evaluate.baselines import Floats, length_risk
 from causalguard.evaluate.figures import SourceFigures, one_threshold_tpr, source_figures
 from causalguard.evaluate.generation_cli import generation
+from causalguard.evaluate.probes_cli import probes_command
 from causalguard.evaluate.rows import Case, Labelled, read_all, to_json
 from causalguard.files import new_directory
 
@@ -234,6 +235,7 @@ command.add_command(generation)
 
 
 command.add_command(agentdojo)
+command.add_command(probes_command, name="probes")
 
 
 def _say(line: str) -> None:
