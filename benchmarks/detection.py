@@ -75,7 +75,7 @@ SETS: Mapping[str, tuple[str, ...]] = {
     "injecagent": ("injecagent",),
     "bipia": ("bipia",),
     "asb": ("asb",),
-    "purplellama + apibank": ("purplellama_indirect", "apibank"),
+    "purplellama + llmail_benign": ("purplellama_indirect", "llmail_benign"),
     "benign_docs": ("benign_docs",),
     "tau": ("tau",),
     "notinject": ("notinject",),

@@ -11,9 +11,9 @@ Without ``--shared`` the engine's own carriers are all there is, and the model i
 
 On one H200 the first two stages took eighteen minutes beside two other runs; on CPUs they take a
 night or more.  The third takes a quarter of an hour on two cores.
-Two variants, off unless asked for (docs/experiments.md, j): ``--lowest-share`` trains at shares of
-the adapter between this one and all of it, ``--mine`` adds to stage two the sets that stage one
-finds hardest.
+Variants, off unless asked for (docs/experiments.md, j): ``--lowest-share`` trains at shares of the
+adapter between this one and all of it, ``--mine`` adds to stage two the sets that stage one finds
+hardest, ``--seconds`` trains several second stages, of which stage three takes the mean.
 
 ``--hold-out`` leaves labelled files out; models made so tell what the recipe does on sources it
 never saw (benchmarks/heldout.py).  Rows whose licence does not let weights trained on them be given
@@ -68,6 +68,7 @@ def main() -> None:
     parser.add_argument(
         "--mine", default="", help="sets scored and kept, by seed of three: 2000,500"
     )
+    parser.add_argument("--seconds", type=int, default=1, help="second stages; stage 3: their mean")
     parser.add_argument("--lowest-share", type=float, default=1.0, help="1: the whole adapter")
     parser.add_argument("--stages", type=int, default=3, help="stop after so many of the three")
     parser.add_argument("--output", type=Path, default=ROOT / "runs" / "default")
@@ -76,19 +77,23 @@ def main() -> None:
     given = parser.parse_args()
     first, second = (int(n) for n in given.steps.split(","))
     extra = labelled(given.shared, set(given.hold_out.split(",")))
-    stages = [given.output.with_name(f"{given.output.name}.stage-{k}") for k in (1, 2)]
+    names = ["1", "2", *(f"2-{k}" for k in range(1, given.seconds))]
+    stages = [given.output.with_name(f"{given.output.name}.stage-{name}") for name in names]
     shares = f"lora.lowest_share={given.lowest_share}"
     train(stages[0], [*(s.format(first) for s in FIRST), shares], extra)
     if given.stages == 1:
         return
     hard = mine(stages[0], given.output, given.mine)
-    train(
-        stages[1], [*(s.format(second) for s in SECOND), shares, *hard, f"init={stages[0]}"], extra
-    )
+    for k, stage in enumerate(stages[1:]):
+        # Other sets, another order: what these runs do not agree on is averaged away.
+        other = [f"data.generate.seed={11 + k}", f"seed={k}"]
+        changes = [*(s.format(second) for s in SECOND), *other, shares, *hard]
+        train(stage, [*changes, f"init={stages[0]}"], extra)
     if given.stages == 2:
         return
     rows = [{n: v for n, v in e.items() if n not in ("sets", "sets_weight")} for e in extra]
-    train(given.output, [*THIRD, f"init={stages[1]}"], rows)
+    start = f"init={json.dumps([str(stage) for stage in stages[1:]])}"
+    train(given.output, [*THIRD, start], rows)
     if not given.no_certificate:
         key = ["--key", given.key] if given.key else []
         python("-m", "causalguard.certify.cli", "--model", given.output, "--workers", 2, *key)

@@ -82,7 +82,7 @@ def test_a_run_starts_from_the_weights_of_a_trained_model(
     config: TrainConfig, prepared: Prepared, tmp_path: Path
 ) -> None:
     train(config, tmp_path / "first", device="cpu", prepared=prepared)
-    second = config.model_copy(update={"init": tmp_path / "first", "seed": 5})
+    second = config.model_copy(update={"init": (tmp_path / "first",), "seed": 5})
     trainer = make_trainer(second, prepared, tmp_path / "work", device="cpu")
     again = make_trainer(second, prepared, tmp_path / "work-2", device="cpu")
     for name, tensor in trainer.model.trainable().items():
@@ -98,7 +98,7 @@ def test_a_model_of_another_shape_is_no_start(
     wider = config.model_copy(update={"lora": config.lora.model_copy(update={"r": 4})})
     model = make_trainer(wider, prepared, tmp_path / "work", device="cpu").model
     with pytest.raises(ConfigError, match="another shape"):
-        start_from(model, tmp_path / "first")
+        start_from(model, [tmp_path / "first"])
 
 
 def test_a_start_that_is_no_model_is_refused(tmp_path: Path, config: TrainConfig) -> None:

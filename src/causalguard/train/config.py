@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from causalguard.errors import ConfigError
 from causalguard.guard.template import TemplateSpec
@@ -264,8 +264,9 @@ class TrainConfig(_Section):
     windows: WindowConfig = WindowConfig()
     loss: LossConfig = LossConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
-    init: Path | None = None
-    """A MODEL_DIR whose adapter and heads the run starts from; null: from nothing."""
+    init: tuple[Path, ...] = ()
+    """A MODEL_DIR whose adapter and heads the run starts from, or several: from the mean of their
+    changes of the weights (train/warm.py); null: from nothing."""
     heads_first: HeadsFirstConfig | None = None
     """null: adapter and heads start together."""
     watch: WatchConfig = WatchConfig()
@@ -297,6 +298,13 @@ class TrainConfig(_Section):
     report_to: tuple[str, ...] = ()
     """Trackers of transformers (tensorboard, wandb ...); empty: none."""
 
+    @field_validator("init", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: Any) -> Any:
+        if value is None:
+            return ()
+        return (value,) if isinstance(value, str | Path) else value
+
     @model_validator(mode="after")
     def _together(self) -> "TrainConfig":
         layers = [e.layer for e in self.exits]
@@ -305,7 +313,7 @@ class TrainConfig(_Section):
             faults.append("exits must have distinct layers in ascending order")
         if self.lora.first_layer > max(layers):
             faults.append("lora.first_layer lies above the deepest exit: nothing would be adapted")
-        if self.steps == 0 and self.heads_first is None and self.init is None:
+        if self.steps == 0 and self.heads_first is None and not self.init:
             faults.append("steps is 0, without heads_first or init: nothing would be trained")
         if self.steps == 0 and self.loss.task > 0:
             faults.append("loss.task is above 0, but with steps: 0 no adapter is trained")
@@ -379,7 +387,7 @@ def _say(error: Any) -> str:
 
 def _paths(config: TrainConfig) -> list[Path]:
     data = config.data
-    start = [] if config.init is None else [config.init]
+    start = list(config.init)
     files = [f.path for f in data.files] + [e.path for e in data.extra]
     return [*files, *config.calibration.files, *start]
 

@@ -202,7 +202,7 @@ def make_trainer(
     how = build_of(config, args.device, precision=precision, say=say)
     set_seed(config.seed)
     model = build_model(prepared.base, config.exits, config.lora, how)
-    if config.init is not None:
+    if config.init:
         start_from(model, config.init)
     return GuardTrainer(
         model,
