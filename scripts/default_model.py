@@ -137,8 +137,8 @@ def mine(model: Path, output: Path, sizes: str) -> list[str]:
         if file.exists():
             continue
         where = ("--seed", seed, "--device", "cuda" if gpu else "cpu", "-o", file)
-        arguments = ("mine", model, "-n", drawn, "--keep", kept, *MINE, *where)
-        command = [sys.executable, "-m", "causalguard.interventions.cli"]
+        arguments = (model, "-n", drawn, "--keep", kept, *MINE, *where)
+        command = [sys.executable, "-m", "causalguard.train.mining_cli"]
         running.append(subprocess.Popen([*command, *(str(a) for a in arguments)]))
         if not gpu:
             running[-1].wait()

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from causalguard.interventions import cli, engine, triplets
+from causalguard.interventions import engine, triplets
 from causalguard.records import ToolOutput, Verdict
-from causalguard.train import mining
+from causalguard.train import mining, mining_cli
 
 
 class Scripted:
@@ -44,7 +44,7 @@ def test_equal_margins_keep_the_order_in_which_they_came() -> None:
 def test_mined_sets_are_a_file_that_training_reads(tiny_model: Path, tmp_path: Path) -> None:
     output = tmp_path / "hard.jsonl"
     options = ["-n", "6", "--keep", "2", "--lengths", "50-200", "-o", str(output)]
-    cli.command.main(["mine", str(tiny_model), *options], standalone_mode=False)
+    mining_cli.command.main([str(tiny_model), *options], standalone_mode=False)
     kept = triplets.read(output)
     drawn = {one.id for one in engine.generate(6, seed=0, split="train", lengths=["50-200"])}
     assert len(kept) == 2

@@ -36,8 +36,7 @@ def command() -> None:
       guard-data check audit.jsonl --against train.jsonl
     With tool outputs of your own agent (text, JSON, HTML, CSV, mail or JSONL files):
       guard-data triplets --carriers ./my_tool_outputs -n 2000 --split train -o own.jsonl
-    The sets that a trained guard finds hardest, to go on training with:
-      guard-data mine MODEL_DIR -n 8000 --keep 2000 -o hard.jsonl
+    The sets that a trained guard finds hardest: see guard-mine.
     """
 
 
@@ -83,47 +82,6 @@ def triplets_command(  # one argument an option
         raise ConfigError(str(error)) from None
     count = triplets.write(output, console.progress(stream, total=sets, label="triplets"))
     click.echo(f"{output}: {count} matched sets, split {split}, seed {seed}")
-
-
-@command.command("mine")
-@click.argument("model", type=click.Path(path_type=Path))
-@click.option("-n", "--sets", default=4000, show_default=True, type=click.IntRange(1),
-              help="Matched sets to draw and score.")  # fmt: skip
-@click.option("--keep", default=1000, show_default=True, type=click.IntRange(1),
-              help="How many of the hardest to write.")  # fmt: skip
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
-@click.option("--lengths", default="", metavar="LEVEL,...", help=f"Of: {', '.join(LENGTHS)}.")
-@click.option("--device", default="cpu", show_default=True, help="Where MODEL runs: cpu, cuda.")
-@click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), help="New JSONL file."
-)
-def mine(
-    model: Path, sets: int, keep: int, seed: int, lengths: str, device: str, output: Path
-) -> None:
-    """Write the sets of the training split that the guard in MODEL finds hardest.
-
-    A set is hard when a member without a foreign instruction is as risky as one with it, or
-    riskier.  Train on the file as one more source (data.files); MODEL need not be certified.
-    """
-    _refuse(output)
-    from causalguard.guard.api import Guard
-    from causalguard.interventions import parallel
-    from causalguard.train import mining
-
-    guard = Guard.load(model, require_certified=False, device=device)
-    try:
-        levels = [word.strip() for word in lengths.split(",") if word.strip()]
-        drawn = parallel.generate(sets, seed=seed, split="train", lengths=levels or None)
-        scored = mining.margins(guard, console.progress(drawn, total=sets, label="mining"))
-        found = mining.hardest(scored, keep)
-    except ValueError as error:
-        raise ConfigError(str(error)) from None
-    count = triplets.write(output, (one for _, one in found))
-    wrong = sum(value < 0 for value, _ in found)
-    click.echo(
-        f"{output}: {count} of {sets} matched sets, margins {found[0][0]:.3f} to "
-        f"{found[-1][0]:.3f}, {wrong} ranked wrongly"
-    )
 
 
 def _listed(text: str) -> str | list[str]:
