@@ -7,6 +7,7 @@ it had sent is whole, what it had not is nowhere, so a row gets one verdict what
 import json
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -14,7 +15,7 @@ from typing import Any
 
 from causalguard.errors import CausalGuardError, InputError, MissingError, ScanError
 from causalguard.guard.corpora.index import Index, index_file
-from causalguard.guard.corpora.plan import Block, Limits, SourceFile
+from causalguard.guard.corpora.plan import Block, Limits, Row, SourceFile
 from causalguard.guard.corpora.scoring import (
     Load,
     Outcome,
@@ -39,6 +40,8 @@ STORE_BYTES = 256 << 20
 LOOPBACK = "127.0.0.1"
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    # Its core logs an error about every pool of actors, which is none.
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     # Ray's own switch for one machine: every one of its servers then binds to loopback.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
@@ -174,8 +177,9 @@ class RayPool:
         """
         from ray.exceptions import RayError
 
+        attempts = self._ray.remote(num_cpus=0)(_Attempts).remote()
         for start in range(0, len(blocks), WAVE):
-            dataset = self._dataset(blocks[start : start + WAVE], limits)
+            dataset = self._dataset(blocks[start : start + WAVE], limits, attempts)
             try:
                 for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow"):
                     yield from map(_outcome, batch.to_pylist())
@@ -183,22 +187,18 @@ class RayPool:
                 message = f"the workers failed ({error}); what is done is kept: run with --resume"
                 raise ScanError(message) from None
 
-    def _dataset(self, blocks: Sequence[Block], limits: Limits) -> Any:
+    def _dataset(self, blocks: Sequence[Block], limits: Limits, attempts: Any) -> Any:
         data, workers = self._ray.data, self._workers
         items = [{"number": block.number, "data": block.to_json()} for block in blocks]
         cpus = workers.threads - READER_CPUS
         resources = {"num_gpus": workers.gpus} if workers.gpus else {"num_cpus": cpus}
         blockwise = {"batch_size": 1, "batch_format": "pyarrow"}
         dataset = data.from_items(items, override_num_blocks=len(items))
-        dataset = dataset.map_batches(
-            _read, fn_args=(limits,), num_cpus=READER_CPUS, max_retries=RETRIES, **blockwise
-        )
+        dataset = dataset.map_batches(_read, fn_args=(limits,), num_cpus=READER_CPUS, **blockwise)
         return dataset.map_batches(
             _Scorer,
-            fn_constructor_args=(self._load, *self._context),
+            fn_constructor_args=(self._load, attempts, *self._context),
             compute=data.ActorPoolStrategy(size=workers.count, max_tasks_in_flight_per_actor=2),
-            max_restarts=-1,
-            max_task_retries=RETRIES,
             **resources,
             **blockwise,
         )
@@ -228,11 +228,27 @@ def _read(batch: Any, limits: Limits) -> Any:
     return _table(block.number, rows=rows, fault=b"")
 
 
+class _Attempts:
+    """Counts how often each block was begun.
+
+    Ray begins a block again whenever its worker dies: for ever, if the block is what kills it.
+    """
+
+    def __init__(self) -> None:
+        self._begun: Counter[int] = Counter()
+
+    def begin(self, number: int) -> int:
+        """Times that the block was begun, this one included."""
+        self._begun[number] += 1
+        return self._begun[number]
+
+
 class _Scorer:
     """An actor: loads the guard once, at its first block, and keeps it."""
 
-    def __init__(self, load: Load, task: str, system: str) -> None:
-        self._load, self._task, self._system = load, task, system
+    def __init__(self, load: Load, attempts: Any, task: str, system: str) -> None:
+        self._load, self._attempts = load, attempts
+        self._task, self._system = task, system
         self._scanner: Scanner | None = None
 
     def __call__(self, batch: Any) -> Any:
@@ -243,11 +259,23 @@ class _Scorer:
         # Typed errors travel as values: Ray would wrap them, and try again what cannot succeed.
         number, rows = item["number"], rows_from_json(item["rows"])
         try:
+            self._begin(number, rows)
             self._scanner = self._scanner or self._load()
             found = score_rows(self._scanner, number, rows, task=self._task, system=self._system)
         except CausalGuardError as error:
             found = failed(number, error)
         return _packed(found)
+
+    def _begin(self, number: int, rows: Sequence[Row]) -> None:
+        import ray
+
+        if ray.get(self._attempts.begin.remote(number)) > 1 + RETRIES:
+            first, last = rows[0], rows[-1]
+            message = (
+                f"workers died {1 + RETRIES} times at block {number} ({first.source}:{first.row} "
+                f"to {last.source}:{last.row}); free memory, lower --block-rows or --max-chars"
+            )
+            raise ScanError(message + " in a new --output, or take that row out")
 
 
 def _packed(outcome: Outcome) -> bytes:
