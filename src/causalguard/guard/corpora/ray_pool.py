@@ -190,6 +190,7 @@ class RayPool:
     def _dataset(self, blocks: Sequence[Block], limits: Limits, attempts: Any) -> Any:
         data, workers = self._ray.data, self._workers
         items = [{"number": block.number, "data": block.to_json()} for block in blocks]
+        count = min(workers.count, len(blocks))
         cpus = workers.threads - READER_CPUS
         resources = {"num_gpus": workers.gpus} if workers.gpus else {"num_cpus": cpus}
         blockwise = {"batch_size": 1, "batch_format": "pyarrow"}
@@ -198,7 +199,7 @@ class RayPool:
         return dataset.map_batches(
             _Scorer,
             fn_constructor_args=(self._load, attempts, *self._context),
-            compute=data.ActorPoolStrategy(size=workers.count, max_tasks_in_flight_per_actor=2),
+            compute=data.ActorPoolStrategy(size=count, max_tasks_in_flight_per_actor=2),
             **resources,
             **blockwise,
         )
