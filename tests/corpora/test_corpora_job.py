@@ -32,10 +32,10 @@ SMALL = Limits(block_rows=4)
 FACTS = {"model": "a" * 64, "threshold": 0.5}
 
 
-def scan(source: Path | str, output: Path, **options: Any) -> Summary:
+def scan(source: Path | str, output: Path, **given: Any) -> Summary:
     load = FakeLoad(output.parent / "log")
-    pool = options.pop("pool", None) or SerialPool(load)
-    options = {"facts": FACTS, "limits": SMALL} | options
+    pool = given.pop("pool", None) or SerialPool(load)
+    options: dict[str, Any] = {"facts": FACTS, "limits": SMALL} | given
     return scan_corpus([str(source)], output, pool, **options)
 
 

@@ -1,0 +1,156 @@
+"""Scaling of guard-scan --engine ray from one worker to two, in one run.
+
+    OMP_NUM_THREADS=1 python benchmarks/corpora.py
+
+Writes benchmarks/results/corpora.md.  Each worker has one processor and one torch thread.  The
+rate is taken between outcomes, after every worker has loaded its model; the whole time, with the
+start of the workers, stands beside it.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shlex
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from causalguard.guard.corpora.index import index_file
+from causalguard.guard.corpora.model import check_model
+from causalguard.guard.corpora.options import ModelChoice
+from causalguard.guard.corpora.plan import Block, Limits, pack
+from causalguard.guard.corpora.ray_pool import RayPool, Workers, cluster
+from causalguard.guard.corpora.sources import list_files
+from causalguard.interventions import engine
+
+RESULTS = Path(__file__).parent / "results"
+ORDER = (1, 2, 2, 1, 1, 2)
+"""Workers of each run: in turns, so that a drift of the machine hits both."""
+WARM = 2
+"""Blocks a worker that are not timed: the first has waited for the model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One pass over the corpus."""
+
+    workers: int
+    """Scorers."""
+    rate: float
+    """Rows a second once all workers are at work."""
+    whole: float
+    """Seconds from the start of the workers to the last outcome."""
+    load: float
+    """Load average of the last minute when it began."""
+    verdicts: dict[tuple[str, int], dict[str, Any]]
+    """By source and row."""
+
+
+def corpus(directory: Path, rows: int, seed: int) -> list[Block]:
+    """Tool outputs of the intervention engine as a JSONL file, cut into small blocks."""
+    path = directory / "rows.jsonl"
+    with path.open("w") as stream:
+        for n, triplet in enumerate(engine.generate(rows // 2, seed=seed, split="train")):
+            for kind, text in (("benign", triplet.benign), ("injected", triplet.injected)):
+                row = {"id": f"{n}-{kind}", "text": text, "task": triplet.task}
+                stream.write(json.dumps(row) + "\n")
+    limits = Limits(block_rows=8)
+    (file,) = list_files([str(path)])
+    return list(pack(index_file(file, limits).pieces, limits))
+
+
+def measure(pool: RayPool, blocks: Sequence[Block], workers: int) -> Run:
+    """Score the blocks once, noting when each outcome came."""
+    load, begin, times, verdicts = os.getloadavg()[0], time.perf_counter(), [], {}
+    for outcome in pool.outcomes(blocks, Limits(block_rows=8)):
+        if outcome.error:
+            raise SystemExit(f"{outcome.error}: {outcome.message}")
+        times.append((time.perf_counter(), len(outcome.verdicts)))
+        verdicts |= {(row["source"], row["row"]): row for row in outcome.verdicts}
+    skip = WARM * workers
+    rate = sum(n for _, n in times[skip:]) / (times[-1][0] - times[skip - 1][0])
+    whole = times[-1][0] - begin
+    return Run(workers=workers, rate=rate, whole=whole, load=load, verdicts=verdicts)
+
+
+def report(runs: Sequence[Run], arguments: argparse.Namespace, facts: dict[str, Any]) -> str:
+    """The result as Markdown."""
+    rates = {n: [run.rate for run in runs if run.workers == n] for n in (1, 2)}
+    ratio = median(rates[2]) / median(rates[1])
+    same = all(run.verdicts == runs[0].verdicts for run in runs)
+    words = (
+        ("python", platform.python_version()),
+        *((name, version(name)) for name in ("ray", "pyarrow", "torch")),
+    )
+    lines = [
+        "# guard-scan --engine ray: one worker and two",
+        "",
+        f"Command: `OMP_NUM_THREADS=1 python {shlex.join(sys.argv)}`  ",
+        f"Date: {datetime.now(UTC):%Y-%m-%d %H:%M} UTC  ",
+        f"Hardware: {_processor()}, {len(os.sched_getaffinity(0))} cores; one processor and one "
+        "torch thread a worker  ",
+        f"Versions: {', '.join(' '.join(pair) for pair in words)}  ",
+        f"Model: {arguments.model} ({facts['model'][:16]}), {facts['backend']}  ",
+        f"Corpus: {arguments.rows} outputs of the intervention engine, seed {arguments.seed}, "
+        f"{arguments.characters} characters in all; blocks of 8 rows",
+        "",
+        f"**Two workers score {ratio:.2f} times the rows of one** (medians of "
+        f"{len(rates[1])} runs each). Every row had one verdict in every run; verdicts equal in "
+        f"all runs: {'yes' if same else 'no'}.",
+        "",
+        "| run | workers | rows/s | whole run, s | load before |",
+        "|---:|---:|---:|---:|---:|",
+    ]
+    for n, run in enumerate(runs, 1):
+        cells = f"{run.workers} | {run.rate:.1f} | {run.whole:.1f} | {run.load:.1f}"
+        lines.append(f"| {n} | {cells} |")
+    lines += [
+        "",
+        "Rows/s leave out the start: processes, torch and the model take some seconds once a scan, "
+        "which the whole run includes. The driver and Ray's own processes run on the same cores as "
+        "the workers; on two cores that is the larger part of what is missing to 2.00. *Load* is "
+        "the machine's one-minute load average when the run began: other work on it, and the run "
+        "before.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="default")
+    parser.add_argument("--rows", type=int, default=240)
+    parser.add_argument("--seed", type=int, default=7)
+    arguments = parser.parse_args()
+    load, facts = check_model(ModelChoice(model=arguments.model), threads=1)
+    runs = []
+    with tempfile.TemporaryDirectory() as folder, cluster(Workers(count=2)) as ray:
+        blocks = corpus(Path(folder), arguments.rows, arguments.seed)
+        arguments.characters = sum(
+            len(json.loads(line)["text"]) for line in (Path(folder) / "rows.jsonl").open()
+        )
+        for workers in ORDER:
+            runs.append(measure(RayPool(ray, Workers(count=workers), load), blocks, workers))
+            if len(runs[-1].verdicts) != arguments.rows:
+                raise SystemExit("a row has no verdict")
+            print(f"{workers} workers: {runs[-1].rate:.1f} rows/s, {runs[-1].whole:.1f} s")
+    (RESULTS / "corpora.md").write_text(report(runs, arguments, facts))
+
+
+if __name__ == "__main__":
+    main()
