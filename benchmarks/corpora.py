@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import shlex
+import subprocess
 import sys
 import tempfile
 import time
@@ -21,18 +22,25 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import IO, Any, cast
 
 from causalguard.guard.corpora.index import index_file
 from causalguard.guard.corpora.model import check_model
 from causalguard.guard.corpora.options import ModelChoice
 from causalguard.guard.corpora.plan import Block, Limits, pack
 from causalguard.guard.corpora.ray_pool import RayPool, Workers, cluster
+from causalguard.guard.corpora.scoring import read_block, score_rows
 from causalguard.guard.corpora.sources import list_files
 from causalguard.interventions import engine
 
+NOTE = (
+    "Rows/s leave out the start: processes, torch and the model take some seconds once a scan, "
+    "which the whole run includes. *Plain*: processes without Ray, each scoring its share of the "
+    "same blocks after all have loaded; what this machine gives to a second worker at best. *Load*: the "
+    "machine's one-minute load average when the run began, other work and the run before."
+)
 RESULTS = Path(__file__).parent / "results"
-ORDER = (1, 2, 2, 1, 1, 2)
+ORDER = (1, 2, 2, 1)
 """Workers of each run: in turns, so that a drift of the machine hits both."""
 WARM = 2
 """Blocks a worker that are not timed: the first has waited for the model."""
@@ -62,6 +70,11 @@ def corpus(directory: Path, rows: int, seed: int) -> list[Block]:
             for kind, text in (("benign", triplet.benign), ("injected", triplet.injected)):
                 row = {"id": f"{n}-{kind}", "text": text, "task": triplet.task}
                 stream.write(json.dumps(row) + "\n")
+    return blocks_of(path)
+
+
+def blocks_of(path: Path) -> list[Block]:
+    """The plan of one file."""
     limits = Limits(block_rows=8)
     (file,) = list_files([str(path)])
     return list(pack(index_file(file, limits).pieces, limits))
@@ -69,7 +82,8 @@ def corpus(directory: Path, rows: int, seed: int) -> list[Block]:
 
 def measure(pool: RayPool, blocks: Sequence[Block], workers: int) -> Run:
     """Score the blocks once, noting when each outcome came."""
-    load, begin, times, verdicts = os.getloadavg()[0], time.perf_counter(), [], {}
+    load, begin, times = os.getloadavg()[0], time.perf_counter(), []
+    verdicts: dict[tuple[str, int], dict[str, Any]] = {}
     for outcome in pool.outcomes(blocks, Limits(block_rows=8)):
         if outcome.error:
             raise SystemExit(f"{outcome.error}: {outcome.message}")
@@ -81,7 +95,49 @@ def measure(pool: RayPool, blocks: Sequence[Block], workers: int) -> Run:
     return Run(workers=workers, rate=rate, whole=whole, load=load, verdicts=verdicts)
 
 
-def report(runs: Sequence[Run], arguments: argparse.Namespace, facts: dict[str, Any]) -> str:
+def plain(path: Path, model: str, workers: int) -> tuple[float, float]:
+    """Rows a second of processes without Ray, and the load average before."""
+    load = os.getloadavg()[0]
+    own = [sys.executable, __file__, "--model", model, "--share"]
+    started = [
+        subprocess.Popen(
+            [*own, f"{n}/{workers}", str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        for n in range(workers)
+    ]
+    pipes = [(cast("IO[bytes]", p.stdin), cast("IO[bytes]", p.stdout)) for p in started]
+    for _, out in pipes:
+        out.readline()
+    begin = time.perf_counter()
+    for into, _ in pipes:
+        into.write(b"go\n")
+        into.flush()
+    rows = sum(int(out.readline()) for _, out in pipes)
+    seconds = time.perf_counter() - begin
+    for process in started:
+        process.communicate()
+    return rows / seconds, load
+
+
+def share(path: Path, model: str, which: str) -> None:
+    """Score a share of the blocks as soon as a line comes in."""
+    number, of = map(int, which.split("/"))
+    load, _ = check_model(ModelChoice(model=model), threads=1)
+    guard, limits, rows = load(), Limits(block_rows=8), 0
+    guard.warmup()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for block in blocks_of(path)[number::of]:
+        rows += len(score_rows(guard, block.number, read_block(block, limits)).verdicts)
+    print(rows, flush=True)
+
+
+def report(
+    runs: Sequence[Run],
+    plains: dict[int, tuple[float, float]],
+    arguments: argparse.Namespace,
+    facts: dict[str, Any],
+) -> str:
     """The result as Markdown."""
     rates = {n: [run.rate for run in runs if run.workers == n] for n in (1, 2)}
     ratio = median(rates[2]) / median(rates[1])
@@ -90,37 +146,37 @@ def report(runs: Sequence[Run], arguments: argparse.Namespace, facts: dict[str, 
         ("python", platform.python_version()),
         *((name, version(name)) for name in ("ray", "pyarrow", "torch")),
     )
+    versions = ", ".join(" ".join(pair) for pair in words)
+    hardware = (
+        f"{_processor()}, {len(os.sched_getaffinity(0))} cores, one and one torch thread each"
+    )
+    texts = f"{arguments.rows} outputs of the intervention engine, seed {arguments.seed}"
+    gain = (
+        f"**Two workers score {ratio:.2f} times the rows of one** (medians of {len(rates[1])} runs"
+    )
+    control = f"each); two plain processes {plains[2][0] / plains[1][0]:.2f} times."
     lines = [
         "# guard-scan --engine ray: one worker and two",
         "",
         f"Command: `OMP_NUM_THREADS=1 python {shlex.join(sys.argv)}`  ",
         f"Date: {datetime.now(UTC):%Y-%m-%d %H:%M} UTC  ",
-        f"Hardware: {_processor()}, {len(os.sched_getaffinity(0))} cores; one processor and one "
-        "torch thread a worker  ",
-        f"Versions: {', '.join(' '.join(pair) for pair in words)}  ",
+        f"Hardware: {hardware}  ",
+        f"Versions: {versions}  ",
         f"Model: {arguments.model} ({facts['model'][:16]}), {facts['backend']}  ",
-        f"Corpus: {arguments.rows} outputs of the intervention engine, seed {arguments.seed}, "
-        f"{arguments.characters} characters in all; blocks of 8 rows",
+        f"Corpus: {texts}, {arguments.characters} characters; blocks of 8 rows",
         "",
-        f"**Two workers score {ratio:.2f} times the rows of one** (medians of "
-        f"{len(rates[1])} runs each). Every row had one verdict in every run; verdicts equal in "
-        f"all runs: {'yes' if same else 'no'}.",
+        f"{gain} {control}",
+        f"One verdict a row in every run; equal in all runs of Ray: {'yes' if same else 'no'}.",
         "",
         "| run | workers | rows/s | whole run, s | load before |",
-        "|---:|---:|---:|---:|---:|",
+        "|---|---:|---:|---:|---:|",
     ]
     for n, run in enumerate(runs, 1):
         cells = f"{run.workers} | {run.rate:.1f} | {run.whole:.1f} | {run.load:.1f}"
         lines.append(f"| {n} | {cells} |")
-    lines += [
-        "",
-        "Rows/s leave out the start: processes, torch and the model take some seconds once a scan, "
-        "which the whole run includes. The driver and Ray's own processes run on the same cores as "
-        "the workers; on two cores that is the larger part of what is missing to 2.00. *Load* is "
-        "the machine's one-minute load average when the run began: other work on it, and the run "
-        "before.",
-    ]
-    return "\n".join(lines) + "\n"
+    for workers, (rate, load) in plains.items():
+        lines.append(f"| plain | {workers} | {rate:.1f} | | {load:.1f} |")
+    return "\n".join([*lines, "", NOTE]) + "\n"
 
 
 def _processor() -> str:
@@ -134,9 +190,13 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="default")
-    parser.add_argument("--rows", type=int, default=240)
+    parser.add_argument("--rows", type=int, default=192)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--share", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.share:
+        share(Path(arguments.share[1]), arguments.model, arguments.share[0])
+        return
     load, facts = check_model(ModelChoice(model=arguments.model), threads=1)
     runs = []
     with tempfile.TemporaryDirectory() as folder, cluster(Workers(count=2)) as ray:
@@ -149,7 +209,8 @@ def main() -> None:
             if len(runs[-1].verdicts) != arguments.rows:
                 raise SystemExit("a row has no verdict")
             print(f"{workers} workers: {runs[-1].rate:.1f} rows/s, {runs[-1].whole:.1f} s")
-    (RESULTS / "corpora.md").write_text(report(runs, arguments, facts))
+        plains = {n: plain(Path(folder) / "rows.jsonl", arguments.model, n) for n in (1, 2)}
+    (RESULTS / "corpora.md").write_text(report(runs, plains, arguments, facts))
 
 
 if __name__ == "__main__":
