@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -36,8 +37,10 @@ from causalguard.interventions import engine
 NOTE = (
     "Rows/s leave out the start: processes, torch and the model take some seconds once a scan, "
     "which the whole run includes. *Plain*: processes without Ray, each scoring its share of the "
-    "same blocks after all have loaded; what this machine gives to a second worker at best. *Load*: the "
-    "machine's one-minute load average when the run began, other work and the run before."
+    "same blocks after all have loaded; what this machine gives to a second worker at best. *Load*: "
+    "the machine's one-minute load average when the run began, other work and the run before. "
+    "Where *processors got* is less than the workers, other work had the rest, and rows/s says "
+    "little about scaling; rows per CPU second still does."
 )
 RESULTS = Path(__file__).parent / "results"
 ORDER = (1, 2, 2, 1)
@@ -56,6 +59,8 @@ class Run:
     """Rows a second once all workers are at work."""
     whole: float
     """Seconds from the start of the workers to the last outcome."""
+    cores: float
+    """Processors that the scorers got in the timed part: CPU seconds over seconds."""
     load: float
     """Load average of the last minute when it began."""
     verdicts: dict[tuple[str, int], dict[str, Any]]
@@ -87,16 +92,29 @@ def measure(pool: RayPool, blocks: Sequence[Block], workers: int) -> Run:
     for outcome in pool.outcomes(blocks, Limits(block_rows=8)):
         if outcome.error:
             raise SystemExit(f"{outcome.error}: {outcome.message}")
-        times.append((time.perf_counter(), len(outcome.verdicts)))
+        times.append((time.perf_counter(), len(outcome.verdicts), scorer_seconds()))
         verdicts |= {(row["source"], row["row"]): row for row in outcome.verdicts}
     skip = WARM * workers
-    rate = sum(n for _, n in times[skip:]) / (times[-1][0] - times[skip - 1][0])
+    (first, _, cpu_before), (last, _, cpu_after) = times[skip - 1], times[-1]
+    rate = sum(n for _, n, _ in times[skip:]) / (last - first)
+    cores = (cpu_after - cpu_before) / (last - first)
     whole = times[-1][0] - begin
-    return Run(workers=workers, rate=rate, whole=whole, load=load, verdicts=verdicts)
+    return Run(workers=workers, rate=rate, whole=whole, cores=cores, load=load, verdicts=verdicts)
 
 
-def plain(path: Path, model: str, workers: int) -> tuple[float, float]:
-    """Rows a second of processes without Ray, and the load average before."""
+def scorer_seconds() -> float:
+    """CPU seconds of all scorers so far, from the kernel's counts."""
+    ticks = 0
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it ended
+            if b"_Scorer" in (entry / "cmdline").read_bytes():
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def plain(path: Path, model: str, workers: int) -> tuple[float, float, float]:
+    """Rows a second of processes without Ray, processors they got, load average before."""
     load = os.getloadavg()[0]
     own = [sys.executable, __file__, "--model", model, "--share"]
     started = [
@@ -112,11 +130,12 @@ def plain(path: Path, model: str, workers: int) -> tuple[float, float]:
     for into, _ in pipes:
         into.write(b"go\n")
         into.flush()
-    rows = sum(int(out.readline()) for _, out in pipes)
+    said = [out.readline().split() for _, out in pipes]
     seconds = time.perf_counter() - begin
     for process in started:
         process.communicate()
-    return rows / seconds, load
+    rows, cpu = sum(int(n) for n, _ in said), sum(float(used) for _, used in said)
+    return rows / seconds, cpu / seconds, load
 
 
 def share(path: Path, model: str, which: str) -> None:
@@ -127,14 +146,15 @@ def share(path: Path, model: str, which: str) -> None:
     guard.warmup()
     print("ready", flush=True)
     sys.stdin.readline()
+    before = time.process_time()
     for block in blocks_of(path)[number::of]:
         rows += len(score_rows(guard, block.number, read_block(block, limits)).verdicts)
-    print(rows, flush=True)
+    print(rows, time.process_time() - before, flush=True)
 
 
 def report(
     runs: Sequence[Run],
-    plains: dict[int, tuple[float, float]],
+    plains: dict[int, tuple[float, float, float]],
     arguments: argparse.Namespace,
     facts: dict[str, Any],
 ) -> str:
@@ -151,6 +171,8 @@ def report(
         f"{_processor()}, {len(os.sched_getaffinity(0))} cores, one and one torch thread each"
     )
     texts = f"{arguments.rows} outputs of the intervention engine, seed {arguments.seed}"
+    each = {n: median(run.rate / run.cores for run in runs if run.workers == n) for n in (1, 2)}
+    thrift = f"Rows per CPU second of the scorers, two against one: {each[2] / each[1]:.2f}"
     gain = (
         f"**Two workers score {ratio:.2f} times the rows of one** (medians of {len(rates[1])} runs"
     )
@@ -166,16 +188,19 @@ def report(
         f"Corpus: {texts}, {arguments.characters} characters; blocks of 8 rows",
         "",
         f"{gain} {control}",
+        f"{thrift} (1 is linear).",
         f"One verdict a row in every run; equal in all runs of Ray: {'yes' if same else 'no'}.",
         "",
         "| run | workers | rows/s | whole run, s | load before |",
         "|---|---:|---:|---:|---:|",
     ]
     for n, run in enumerate(runs, 1):
-        cells = f"{run.workers} | {run.rate:.1f} | {run.whole:.1f} | {run.load:.1f}"
+        cells = f"{run.workers} | {run.rate:.2f} | {run.cores:.2f} | {run.rate / run.cores:.2f}"
+        cells += f" | {run.whole:.1f} | {run.load:.1f}"
         lines.append(f"| {n} | {cells} |")
-    for workers, (rate, load) in plains.items():
-        lines.append(f"| plain | {workers} | {rate:.1f} | | {load:.1f} |")
+    for workers, (rate, cores, load) in plains.items():
+        cells = f"{workers} | {rate:.2f} | {cores:.2f} | {rate / cores:.2f} | | {load:.1f}"
+        lines.append(f"| plain | {cells} |")
     return "\n".join([*lines, "", NOTE]) + "\n"
 
 
@@ -190,7 +215,7 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="default")
-    parser.add_argument("--rows", type=int, default=192)
+    parser.add_argument("--rows", type=int, default=80)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--share", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -208,7 +233,9 @@ def main() -> None:
             runs.append(measure(RayPool(ray, Workers(count=workers), load), blocks, workers))
             if len(runs[-1].verdicts) != arguments.rows:
                 raise SystemExit("a row has no verdict")
-            print(f"{workers} workers: {runs[-1].rate:.1f} rows/s, {runs[-1].whole:.1f} s")
+            print(
+                f"{workers} workers: {runs[-1].rate:.1f} rows/s, {runs[-1].whole:.1f} s", flush=True
+            )
         plains = {n: plain(Path(folder) / "rows.jsonl", arguments.model, n) for n in (1, 2)}
     (RESULTS / "corpora.md").write_text(report(runs, plains, arguments, facts))
 

@@ -35,18 +35,18 @@ READER_CPUS = 0.1
 """What a reader reserves.  A scorer leaves as much free, so that both fit on its processors."""
 LOCAL_BYTES = 64 << 20
 """Corpora up to this size are counted in the driver: sooner than tasks start."""
-STORE_BYTES = 256 << 20
-"""Memory of a local cluster for rows on their way to the scorers."""
+STORE_BYTES, WORKER_BYTES = 256 << 20, 32 << 20
+"""Memory of a local cluster for rows on their way to the scorers: in all, and more for each."""
 LOOPBACK = "127.0.0.1"
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    # Its core logs an error about every pool of actors, which is none.
-    "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     # Ray's own switch for one machine: every one of its servers then binds to loopback.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
 }
 """Set before Ray is imported, for a local cluster."""
+QUIET = {"RAY_BACKEND_LOG_LEVEL": "fatal"}
+"""Set unless the user has: Ray's core logs an error about every pool of actors, which is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ def cluster(workers: Workers) -> Iterator[Any]:
     Raises MissingError without Ray; ScanError when no cluster can be had.
     """
     if not workers.address:
-        os.environ.update(ENVIRONMENT)
+        os.environ.update(QUIET | dict(os.environ) | ENVIRONMENT)
     try:
         import ray
         import ray.data
@@ -85,7 +85,7 @@ def cluster(workers: Workers) -> Iterator[Any]:
         options |= {
             "num_cpus": _processors(workers),
             "include_dashboard": False,
-            "object_store_memory": STORE_BYTES,
+            "object_store_memory": STORE_BYTES + workers.count * WORKER_BYTES,
         }
     try:
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
