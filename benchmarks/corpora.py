@@ -37,15 +37,15 @@ from causalguard.interventions import engine
 NOTE = (
     "Rows/s leave out the start: processes, torch and the model take some seconds once a scan, "
     "which the whole run includes. *Plain*: processes without Ray, each scoring its share of the "
-    "same blocks after all have loaded; what this machine gives to a second worker at best. *Load*: "
-    "the machine's one-minute load average when the run began, other work and the run before. "
+    "same blocks after all have loaded; what this machine gives to a second worker at best. "
+    "*Load*: the machine's one-minute average when the run began, other work and the run before. "
     "Where *processors got* is less than the workers, other work had the rest, and rows/s says "
     "little about scaling; rows per CPU second still does."
 )
 RESULTS = Path(__file__).parent / "results"
 ORDER = (1, 2, 2, 1)
 """Workers of each run: in turns, so that a drift of the machine hits both."""
-WARM = 2
+WARM = 1
 """Blocks a worker that are not timed: the first has waited for the model."""
 
 
@@ -215,7 +215,7 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="default")
-    parser.add_argument("--rows", type=int, default=80)
+    parser.add_argument("--rows", type=int, default=56)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--share", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

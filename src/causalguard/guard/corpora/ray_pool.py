@@ -7,6 +7,7 @@ it had sent is whole, what it had not is nowhere, so a row gets one verdict what
 import json
 import logging
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -101,7 +102,7 @@ def cluster(workers: Workers) -> Iterator[Any]:
 
 def _processors(workers: Workers) -> int:
     here = len(os.sched_getaffinity(0))
-    return here if workers.gpus or not workers.count else workers.count * workers.threads
+    return workers.count * workers.threads or here
 
 
 def _only_loopback(ray: Any) -> None:
@@ -115,14 +116,16 @@ def _only_loopback(ray: Any) -> None:
 
 
 def _fitting(resources: Mapping[str, float], workers: Workers) -> int:
-    name, each = ("GPU", workers.gpus) if workers.gpus else ("CPU", float(workers.threads))
-    there = resources.get(name, 0.0)
-    fit = int(there / each + 1e-9)
-    if fit < max(workers.count, 1):
-        wanted = max(workers.count, 1) * each
-        message = f"{wanted:g} {name}s are wanted, the cluster has {there:g}; "
-        raise InputError(message + "lower --workers, --threads or --num-gpus")
-    return workers.count or fit
+    wanted = {"CPU": float(workers.threads), "GPU": workers.gpus}
+    fits = []
+    for name, each in wanted.items():
+        there = resources.get(name, 0.0)
+        fits.append(int(there / each + 1e-9) if each else sys.maxsize)
+        if fits[-1] < max(workers.count, 1):
+            all_of_them = max(workers.count, 1) * each
+            message = f"{all_of_them:g} {name}s are wanted, the cluster has {there:g}; "
+            raise InputError(message + "lower --workers, --threads or --num-gpus")
+    return workers.count or min(fits)
 
 
 class RayPool:
@@ -192,7 +195,9 @@ class RayPool:
         items = [{"number": block.number, "data": block.to_json()} for block in blocks]
         count = min(workers.count, len(blocks))
         cpus = workers.threads - READER_CPUS
-        resources = {"num_gpus": workers.gpus} if workers.gpus else {"num_cpus": cpus}
+        resources = {"num_cpus": cpus}  # with GPUs too: without, the pool waits for ever
+        if workers.gpus:
+            resources["num_gpus"] = workers.gpus
         blockwise = {"batch_size": 1, "batch_format": "pyarrow"}
         dataset = data.from_items(items, override_num_blocks=len(items))
         dataset = dataset.map_batches(_read, fn_args=(limits,), num_cpus=READER_CPUS, **blockwise)
