@@ -45,7 +45,7 @@ NOTE = (
 RESULTS = Path(__file__).parent / "results"
 ORDER = (1, 2, 2, 1)
 """Workers of each run: in turns, so that a drift of the machine hits both."""
-WARM = 1
+WARM = 2
 """Blocks a worker that are not timed: the first has waited for the model."""
 
 
@@ -89,10 +89,11 @@ def measure(pool: RayPool, blocks: Sequence[Block], workers: int) -> Run:
     """Score the blocks once, noting when each outcome came."""
     load, begin, times = os.getloadavg()[0], time.perf_counter(), []
     verdicts: dict[tuple[str, int], dict[str, Any]] = {}
+    seen: dict[str, int] = {}
     for outcome in pool.outcomes(blocks, Limits(block_rows=8)):
         if outcome.error:
             raise SystemExit(f"{outcome.error}: {outcome.message}")
-        times.append((time.perf_counter(), len(outcome.verdicts), scorer_seconds()))
+        times.append((time.perf_counter(), len(outcome.verdicts), scorer_seconds(seen)))
         verdicts |= {(row["source"], row["row"]): row for row in outcome.verdicts}
     skip = WARM * workers
     (first, _, cpu_before), (last, _, cpu_after) = times[skip - 1], times[-1]
@@ -102,15 +103,14 @@ def measure(pool: RayPool, blocks: Sequence[Block], workers: int) -> Run:
     return Run(workers=workers, rate=rate, whole=whole, cores=cores, load=load, verdicts=verdicts)
 
 
-def scorer_seconds() -> float:
-    """CPU seconds of all scorers so far, from the kernel's counts."""
-    ticks = 0
+def scorer_seconds(seen: dict[str, int]) -> float:
+    """CPU seconds of all scorers so far, from the kernel's counts; one that ended keeps its last."""
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it ended
             if b"_Scorer" in (entry / "cmdline").read_bytes():
                 fields = (entry / "stat").read_text().rpartition(")")[2].split()
-                ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+                seen[entry.name] = int(fields[11]) + int(fields[12])
+    return sum(seen.values()) / os.sysconf("SC_CLK_TCK")
 
 
 def plain(path: Path, model: str, workers: int) -> tuple[float, float, float]:
@@ -215,7 +215,7 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="default")
-    parser.add_argument("--rows", type=int, default=56)
+    parser.add_argument("--rows", type=int, default=80)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--share", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
