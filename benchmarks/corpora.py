@@ -104,7 +104,7 @@ def measure(pool: RayPool, blocks: Sequence[Block], workers: int) -> Run:
 
 
 def scorer_seconds(seen: dict[str, int]) -> float:
-    """CPU seconds of all scorers so far, from the kernel's counts; one that ended keeps its last."""
+    """CPU seconds of all scorers so far, one that ended keeps its last count."""
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it ended
             if b"_Scorer" in (entry / "cmdline").read_bytes():
@@ -191,7 +191,7 @@ def report(
         f"{thrift} (1 is linear).",
         f"One verdict a row in every run; equal in all runs of Ray: {'yes' if same else 'no'}.",
         "",
-        "| run | workers | rows/s | whole run, s | load before |",
+        "| run | workers | rows/s | processors got | rows per CPU second | whole, s | load |",
         "|---|---:|---:|---:|---:|",
     ]
     for n, run in enumerate(runs, 1):
