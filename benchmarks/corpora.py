@@ -192,7 +192,7 @@ def report(
         f"One verdict a row in every run; equal in all runs of Ray: {'yes' if same else 'no'}.",
         "",
         "| run | workers | rows/s | processors got | rows per CPU second | whole, s | load |",
-        "|---|---:|---:|---:|---:|",
+        "|---|---:|---:|---:|---:|---:|---:|",
     ]
     for n, run in enumerate(runs, 1):
         cells = f"{run.workers} | {run.rate:.2f} | {run.cores:.2f} | {run.rate / run.cores:.2f}"
