@@ -2,13 +2,15 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from causalguard import console
 from causalguard.errors import InputError, MissingError, OutputExistsError
 from causalguard.files import write_atomic
+from causalguard.guard.corpora.command import corpus_options, refuse_corpus_options, scan_with_ray
+from causalguard.guard.corpora.options import ModelChoice
 from causalguard.guard.rows import read_rows, read_text, row_of, table, to_jsonl
 from causalguard.records import ToolOutput
 
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 """Rows per call of the guard: long enough to fill its batches, short enough for a smooth bar."""
 
 
-@click.command(epilog="Exit codes: 0 clean, 1 something flagged, 2 usage, 3 the run failed.")
+@click.command(
+    epilog="Exit codes: 0 clean, 1 something flagged (or set aside), 2 usage, 3 the run failed."
+)
 @click.option("--model", default="default", show_default="the shipped one",
               help="MODEL_DIR of a guard.")  # fmt: skip
 @click.option(
@@ -33,26 +37,34 @@ if TYPE_CHECKING:
     help="Load without checking a certificate: verdicts then carry no guarantee.",
 )
 @click.option(
-    "--input", "source", type=click.Path(path_type=Path), help="JSONL file (.gz too); '-' is stdin."
+    "--input", "source", help="JSONL file (.gz too); '-' is stdin. With ray: one more source."
 )
-@click.option("--output", type=click.Path(path_type=Path), help="Write verdicts here as JSONL.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Write verdicts here as JSONL; with ray: the folder for parts and manifest.",
+)
 @click.option("--task", default="", help="The user's task, for texts and for rows without one.")
 @click.option("--system", default="", help="The system prompt, likewise.")
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--dtype", default="auto", show_default=True)
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@corpus_options
+@click.argument("files", nargs=-1)
 def command(
+    *,
     model: str,
     key: Path | None,
     policy: tuple[str, ...],
     uncertified: bool,
-    source: Path | None,
+    source: str | None,
     output: Path | None,
     task: str,
     system: str,
     device: str,
     dtype: str,
-    files: tuple[Path, ...],
+    files: tuple[str, ...],
+    engine: str,
+    **corpus: Any,
 ) -> int:
     """Score tool outputs: JSONL rows (--input), text FILES, or text on stdin.
 
@@ -66,10 +78,39 @@ def command(
     Examples:
       guard-scan --model runs/tiny --key mykey.pub --input rows.jsonl --output out.jsonl
       curl -s SOME_PAGE | guard-scan --model runs/tiny --key mykey.pub --task "Summarise this page"
+
+    \b
+    --engine ray scores whole corpora with a pool of workers on Ray.  FILES are then
+    files, folders or URIs (s3://, gs://, file://): .jsonl, .jsonl.gz, .ndjson and
+    .parquet are tables of rows as above, every other file is one text.  Folders are
+    read to the bottom.  --output is a folder:
+      verdicts/part-*.jsonl    one verdict a row, with source and row number
+      set-aside/part-*.jsonl   rows that cannot be scored, each with its reason
+      manifest.json            model, threshold, policy and input they belong to
+      summary.json             the counts, written when every row is accounted for
+    A worker that dies is replaced.  A run that dies is continued by --resume with the
+    same command: what is written stays, and another model, option or changed input is
+    refused.  A row set aside is not clean: it counts for exit code 1.
+
+    \b
+      guard-scan --engine ray --output runs/mail --workers 8 mail/ s3://bucket/pages
+      guard-scan --engine ray --output runs/mail --workers 8 mail/ s3://bucket/pages --resume
+      guard-scan --engine ray --device cuda --num-gpus 0.5 --output runs/gpu rows.parquet
+      cat runs/mail/verdicts/*.jsonl | jq 'select(.flagged)'
     """
+    refuse_corpus_options(click.get_current_context(), engine)
+    if engine == "ray":
+        how = ModelChoice(
+            model=model, key=key, policies=policy, certified=not uncertified,
+            device=device, dtype=dtype,
+        )  # fmt: skip
+        sources = [*files, *([source] if source else [])]
+        return scan_with_ray(sources, output, how, task=task, system=system, **corpus)
     if output is not None and output.exists():
         raise OutputExistsError(f"{output} exists already; give another path or remove it first")
-    outputs = [_with_context(o, task, system) for o in _read(source, files)]
+    paths = tuple(Path(name) for name in files)
+    origin = Path(source) if source is not None else None
+    outputs = [_with_context(o, task, system) for o in _read(origin, paths)]
     guard = _load(model, key, policy, uncertified=uncertified, device=device, dtype=dtype)
     rows = []
     starts = range(0, len(outputs), guard.at_once)
