@@ -17,8 +17,6 @@ from causalguard.records import ToolOutput
 if TYPE_CHECKING:
     from causalguard.guard.api import Guard
 
-"""Rows per call of the guard: long enough to fill its batches, short enough for a smooth bar."""
-
 
 @click.command(
     epilog="Exit codes: 0 clean, 1 something flagged (or set aside), 2 usage, 3 the run failed."
