@@ -27,6 +27,7 @@ from causalguard.evaluate.agentdojo_scores import (
 from causalguard.evaluate.agentdojo_suites import VERSION, VICTIM
 from causalguard.evaluate.agentdojo_text import places
 from causalguard.guard.enforce import Enforcer
+from causalguard.guard.options import ModelChoice, model_options
 from causalguard.guard.policy import Action, Policy
 
 HELP = """AgentDojo: what reaches an agent, and what the user's tasks lose.
@@ -46,12 +47,7 @@ On two machines (only the first needs AgentDojo, only the second a GPU):
 
 
 @click.command(help=HELP)
-@click.option("--model", help="MODEL_DIR of a guard.")
-@click.option("--key", type=click.Path(path_type=Path), help="Public key for its report.")
-@click.option("--policy", multiple=True, help="Packaged policy to accept (default: default).")
-@click.option("--uncertified", is_flag=True, help="Load without checking a certificate.")
-@click.option("--device", default="cpu", show_default=True)
-@click.option("--dtype", default="auto", show_default=True, help="float32, bfloat16, float16.")
+@model_options(default=None)
 @click.option("--scores", multiple=True, type=click.Path(path_type=Path),
               help="Verdicts that guard-scan gave on exported rows; repeatable.")  # fmt: skip
 @click.option("--export-rows", type=click.Path(path_type=Path),
@@ -72,12 +68,8 @@ On two machines (only the first needs AgentDojo, only the second a GPU):
 @click.option("--output", required=True, type=click.Path(path_type=Path),
               help="Folder; may hold an unfinished run.")  # fmt: skip
 def agentdojo(
-    model: str | None,
-    key: Path | None,
-    policy: tuple[str, ...],
-    uncertified: bool,
-    device: str,
-    dtype: str,
+    *,
+    chosen: ModelChoice | None,
     scores: tuple[Path, ...],
     export_rows: Path | None,
     suites: str,
@@ -100,34 +92,30 @@ def agentdojo(
         version=benchmark,
         victim=victim,
     )
-    if (model is not None and scores) or (llm and model is None):
+    if (chosen is not None and scores) or (llm and chosen is None):
         raise InputError("give either --model or --scores; --llm needs --model")
-    if model is None and not scores and export_rows is None:
+    if chosen is None and not scores and export_rows is None:
         raise InputError("give --model MODEL_DIR, --scores FILE or --export-rows FILE")
-    chosen: Action = "sanitise" if action == "sanitise" else "withhold"
-    guard = None
-    if model is not None:
-        guard = load_guard(
-            model, key=key, policy=policy, uncertified=uncertified, device=device, dtype=dtype
-        )
+    done: Action = "sanitise" if action == "sanitise" else "withhold"
+    guard = chosen.load() if chosen is not None else None
     if llm:
-        hold_llm(settings, guard, chosen, (llm, llm_url), replays)
+        hold_llm(settings, guard, done, (llm, llm_url), replays)
         return
     pairs = runs.build_plans(settings)
     rows = runs.all_rows(settings, pairs)
     if export_rows is not None:
-        export(export_rows, to_score(rows, read_verdicts(scores), chosen))
+        export(export_rows, to_score(rows, read_verdicts(scores), done))
         return
-    facts = run_facts(settings, chosen)
+    facts = run_facts(settings, done)
     if guard is not None:
         facts |= guard_facts(guard)
-        verdicts = score_rows(guard, rows, output / "scores", chosen)
+        verdicts = score_rows(guard, rows, output / "scores", done)
         book = ScoreBook(verdicts, identity=guard.identity)
     else:
         facts["scores"] = digests(scores)
         book = ScoreBook(read_verdicts(scores), identity=facts["scores"])
     facts["threshold"] = book.threshold
-    finish(settings, pairs, book.enforcer(chosen), facts, replays)
+    finish(settings, pairs, book.enforcer(done), facts, replays)
 
 
 def hold_llm(
@@ -166,28 +154,6 @@ def finish(
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(filter(None, (name.strip() for name in text.split(","))))
-
-
-def load_guard(
-    model: str,
-    *,
-    key: Path | None,
-    policy: Sequence[str],
-    uncertified: bool,
-    device: str,
-    dtype: str,
-) -> Any:
-    """The guard, as every command loads it."""
-    from causalguard.guard.api import Guard
-
-    return Guard.load(
-        model,
-        trust=key,
-        require_certified=not uncertified,
-        policies=list(policy) or None,
-        device=device,
-        dtype=dtype,
-    )
 
 
 def export(path: Path, rows: Rows) -> None:

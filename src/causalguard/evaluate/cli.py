@@ -21,6 +21,7 @@ from causalguard.evaluate.generation_cli import generation
 from causalguard.evaluate.probes_cli import probes_command
 from causalguard.evaluate.rows import Case, Labelled, read_all, to_json
 from causalguard.files import new_directory
+from causalguard.guard.options import ModelChoice, model_options
 
 BATCH = 64
 
@@ -31,43 +32,18 @@ def command() -> None:
 
 
 @command.command()
-@click.option("--model", default="default", show_default="the shipped one",
-              help="MODEL_DIR of a guard.")  # fmt: skip
-@click.option("--key", type=click.Path(path_type=Path), help="Public key for its report.")
-@click.option("--policy", multiple=True, help="Packaged policy to accept (default: default).")
-@click.option("--uncertified", is_flag=True, help="Load without checking a certificate.")
-@click.option("--device", default="cpu", show_default=True)
-@click.option("--dtype", default="auto", show_default=True, help="float32, bfloat16, float16.")
+@model_options()
 @click.option("--seed", default=0, show_default=True, help="Of the bootstrap.")
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="New directory.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-def sources(
-    model: str,
-    key: Path | None,
-    policy: tuple[str, ...],
-    uncertified: bool,
-    device: str,
-    dtype: str,
-    seed: int,
-    output: Path,
-    files: tuple[Path, ...],
-) -> None:
+def sources(*, chosen: ModelChoice, seed: int, output: Path, files: tuple[Path, ...]) -> None:
     """Score labelled FILES (JSONL with text and label) and print figures per source.
 
     The guard's own threshold is frozen: it is read from MODEL_DIR, never chosen here.  The
     length of the text alone stands beside as a baseline.
     """
-    from causalguard.guard.api import Guard
-
     rows = read_all(files)
-    guard = Guard.load(
-        model,
-        trust=key,
-        require_certified=not uncertified,
-        policies=list(policy) or None,
-        device=device,
-        dtype=dtype,
-    )
+    guard = chosen.load()
     cases, risks = [row.case for row in rows], score(guard, rows)
     rng = np.random.default_rng(seed)
     plain = length_risk([row.output for row in rows])

@@ -11,6 +11,7 @@ import click
 from causalguard import __version__
 from causalguard.evaluate import generation_report
 from causalguard.files import write_atomic
+from causalguard.guard.options import ModelChoice, model_options
 
 HELP = """What native mode does to answers: goals carried out, refusals, benign loss, do(I).
 
@@ -25,23 +26,14 @@ a case under OUTPUT/cases; a run that was stopped goes on when the command is re
 
 
 @click.command(help=HELP)
-@click.option("--model", required=True, help="Native MODEL_DIR (guard-calibrate --native).")
-@click.option("--key", type=click.Path(path_type=Path), help="Public key for its report.")
-@click.option("--policy", multiple=True, help="Packaged policy to accept (default: default).")
-@click.option("--uncertified", is_flag=True, help="Load without checking a certificate.")
-@click.option("--device", default="cpu", show_default=True)
-@click.option("--dtype", default="auto", show_default=True, help="float32, bfloat16, float16.")
+@model_options(required=True, what="Native MODEL_DIR (guard-calibrate --native).")
 @click.option("--config", default="generation", show_default=True, help="File or packaged name.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one value.")
 @click.option("--output", required=True, type=click.Path(path_type=Path),
               help="Folder; may hold an unfinished run.")  # fmt: skip
 def generation(
-    model: str,
-    key: Path | None,
-    policy: tuple[str, ...],
-    uncertified: bool,
-    device: str,
-    dtype: str,
+    *,
+    chosen: ModelChoice,
     config: str,
     overrides: tuple[str, ...],
     output: Path,
@@ -53,14 +45,7 @@ def generation(
     from causalguard.train.cli import packaged_config
 
     resolved = load_config(packaged_config(config), parse_overrides(overrides))
-    guard = NativeGuard.load(
-        model,
-        trust=key,
-        require_certified=not uncertified,
-        policies=list(policy) or None,
-        device=device,
-        dtype=dtype,
-    )
+    guard = NativeGuard.load(chosen.model, **chosen.arguments())
     facts = {"guard": guard.identity[:16], "threshold": f"{guard.threshold:.6f}", **guard.facts}
     records = runs.run(resolved, lambda: make_arms(guard), output, identity=facts)
     facts |= {

@@ -15,6 +15,7 @@ from causalguard.evaluate import probes, report
 from causalguard.evaluate.figures import cluster_rate, dilution_figures
 from causalguard.evaluate.rows import Case, Labelled, read_labelled, to_json
 from causalguard.files import new_directory
+from causalguard.guard.options import ModelChoice, model_options
 from causalguard.stats.ranking import Estimate
 
 HELP = """Probe a guard: benign trigger words, and injections in more and more benign text.
@@ -72,12 +73,7 @@ class Asked:
 
 
 @click.command(help=HELP)
-@click.option("--model", default="default", show_default="the shipped one",
-              help="MODEL_DIR of a guard.")  # fmt: skip
-@click.option("--key", type=click.Path(path_type=Path), help="Public key for its report.")
-@click.option("--uncertified", is_flag=True, help="Load without checking a certificate.")
-@click.option("--device", default="cpu", show_default=True)
-@click.option("--dtype", default="auto", show_default=True, help="float32, bfloat16, float16.")
+@model_options()
 @click.option("--triggers", type=click.Path(path_type=Path), help="See above.")
 @click.option("--payloads", type=click.Path(path_type=Path), help="See above.")
 @click.option("--lengths", default=LENGTHS, show_default=True, help="Tokens of a document.")
@@ -89,13 +85,12 @@ class Asked:
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="New directory.")
 @click.argument("carriers", nargs=-1, required=True, type=click.Path(path_type=Path))
 def probes_command(  # one argument an option
-    model: str, key: Path | None, uncertified: bool, device: str, dtype: str,
-    triggers: Path | None, payloads: Path | None, lengths: str, documents: int, fpr: float,
+    *, chosen: ModelChoice, triggers: Path | None, payloads: Path | None, lengths: str,
+    documents: int, fpr: float,
     seed: int, output: Path, carriers: tuple[Path, ...],
 ) -> None:  # fmt: skip
     """See HELP."""
     from causalguard.evaluate.cli import run_facts, score
-    from causalguard.guard.api import Guard
     from causalguard.guard.base import resolve
     from causalguard.guard.template import Template, load_tokenizer
 
@@ -110,9 +105,7 @@ def probes_command(  # one argument an option
         fpr=fpr,
         seed=seed,
     )
-    guard = Guard.load(
-        model, trust=key, require_certified=not uncertified, device=device, dtype=dtype
-    )
+    guard = chosen.load()
     info = guard.files.info
     tokenizer = load_tokenizer(resolve(info.base.name).directory / "tokenizer.json")
     rows = asked.rows(Template(tokenizer, info.template.spec()))

@@ -2,38 +2,23 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from causalguard import console
-from causalguard.errors import InputError, MissingError, OutputExistsError
+from causalguard.errors import InputError, OutputExistsError
 from causalguard.files import write_atomic
 from causalguard.guard.corpora.command import corpus_options, refuse_corpus_options, scan_with_ray
-from causalguard.guard.corpora.options import ModelChoice
+from causalguard.guard.options import ModelChoice, model_options
 from causalguard.guard.rows import read_rows, read_text, row_of, table, to_jsonl
 from causalguard.records import ToolOutput
-
-if TYPE_CHECKING:
-    from causalguard.guard.api import Guard
 
 
 @click.command(
     epilog="Exit codes: 0 clean, 1 something flagged (or set aside), 2 usage, 3 the run failed."
 )
-@click.option("--model", default="default", show_default="the shipped one",
-              help="MODEL_DIR of a guard.")  # fmt: skip
-@click.option(
-    "--key",
-    type=click.Path(path_type=Path),
-    help="Public key (PEM) that you trust for this model's report.",
-)
-@click.option("--policy", multiple=True, help="Packaged policy to accept (default: default).")
-@click.option(
-    "--uncertified",
-    is_flag=True,
-    help="Load without checking a certificate: verdicts then carry no guarantee.",
-)
+@model_options()
 @click.option(
     "--input", "source", help="JSONL file (.gz too); '-' is stdin. With ray: one more source."
 )
@@ -44,22 +29,15 @@ if TYPE_CHECKING:
 )
 @click.option("--task", default="", help="The user's task, for texts and for rows without one.")
 @click.option("--system", default="", help="The system prompt, likewise.")
-@click.option("--device", default="cpu", show_default=True)
-@click.option("--dtype", default="auto", show_default=True)
 @corpus_options
 @click.argument("files", nargs=-1)
 def command(
     *,
-    model: str,
-    key: Path | None,
-    policy: tuple[str, ...],
-    uncertified: bool,
+    chosen: ModelChoice,
     source: str | None,
     output: Path | None,
     task: str,
     system: str,
-    device: str,
-    dtype: str,
     files: tuple[str, ...],
     engine: str,
     **corpus: Any,
@@ -98,18 +76,14 @@ def command(
     """
     refuse_corpus_options(click.get_current_context(), engine)
     if engine == "ray":
-        how = ModelChoice(
-            model=model, key=key, policies=policy, certified=not uncertified,
-            device=device, dtype=dtype,
-        )  # fmt: skip
         sources = [*files, *([source] if source else [])]
-        return scan_with_ray(sources, output, how, task=task, system=system, **corpus)
+        return scan_with_ray(sources, output, chosen, task=task, system=system, **corpus)
     if output is not None and output.exists():
         raise OutputExistsError(f"{output} exists already; give another path or remove it first")
     paths = tuple(Path(name) for name in files)
     origin = Path(source) if source is not None else None
     outputs = [_with_context(o, task, system) for o in _read(origin, paths)]
-    guard = _load(model, key, policy, uncertified=uncertified, device=device, dtype=dtype)
+    guard = chosen.load()
     rows = []
     starts = range(0, len(outputs), guard.at_once)
     for start in console.progress(starts, total=len(starts), label="scanning"):
@@ -144,30 +118,6 @@ def _with_context(output: ToolOutput, task: str, system: str) -> ToolOutput:
         id=output.id,
         task=output.task or task,
         system=output.system or system,
-    )
-
-
-def _load(
-    model: str,
-    key: Path | None,
-    policy: tuple[str, ...],
-    *,
-    uncertified: bool,
-    device: str,
-    dtype: str,
-) -> "Guard":
-    try:
-        from causalguard.guard.api import Guard
-    except ImportError as error:
-        message = f"{error.name} is needed to scan; pip install 'causalguard[guard]'"
-        raise MissingError(message) from None
-    return Guard.load(
-        model,
-        trust=key,
-        require_certified=not uncertified,
-        policies=list(policy) or None,
-        device=device,
-        dtype=dtype,
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from causalguard import console
-from causalguard.errors import MissingError
+from causalguard.guard.options import ModelChoice, model_options
 from causalguard.guard.policy import Policy
 from causalguard.guard.quarantine import Quarantine
 from causalguard.serve import logs, run
@@ -24,19 +24,7 @@ CONNECTIONS = 256
 @click.command(
     epilog="Exit codes: 0 stopped on request, 1 not certified, 2 usage, 3 the run failed."
 )
-@click.option("--model", default="default", show_default="the shipped one",
-              help="MODEL_DIR of a guard.")  # fmt: skip
-@click.option(
-    "--key",
-    type=click.Path(path_type=Path),
-    help="Public key (PEM) that you trust for this model's report.",
-)
-@click.option("--policy", multiple=True, help="Certification policy to accept (default: default).")
-@click.option(
-    "--uncertified",
-    is_flag=True,
-    help="Load without checking a certificate: verdicts then carry no guarantee.",
-)
+@model_options()
 @click.option(
     "--actions",
     type=click.Path(path_type=Path),
@@ -91,8 +79,6 @@ CONNECTIONS = 256
     type=click.IntRange(min=0),
     help="Seconds that requests under way have after SIGTERM.",
 )
-@click.option("--device", default="cpu", show_default=True)
-@click.option("--dtype", default="auto", show_default=True)
 @click.option("--threads", type=click.IntRange(min=1), help="torch threads; default: torch's own.")
 @click.option(
     "--log-level",
@@ -100,7 +86,7 @@ CONNECTIONS = 256
     show_default=True,
     type=click.Choice(["debug", "info", "warning", "error"]),
 )
-def command(**options: Any) -> int:
+def command(*, chosen: ModelChoice, **options: Any) -> int:
     """Serve a certified guard over HTTP, closed when anything goes wrong.
 
     \b
@@ -137,10 +123,10 @@ def command(**options: Any) -> int:
     """
     run.need("starlette")
     run.need("uvicorn")
-    return _serve(options)
+    return _serve(chosen, options)
 
 
-def _serve(options: Mapping[str, Any]) -> int:
+def _serve(chosen: ModelChoice, options: Mapping[str, Any]) -> int:
     from causalguard.serve.app import create_app
     from causalguard.serve.service import Service
 
@@ -155,7 +141,7 @@ def _serve(options: Mapping[str, Any]) -> int:
     logs.set_up(options["log_level"])
     listening = run.bind(options["host"], options["port"])
     with listening:
-        guard = _load(options)
+        guard = chosen.load(extra="serve", num_threads=options["threads"])
         kept = Quarantine(options["quarantine"]) if options["quarantine"] else None
         service = Service(guard, actions, limits, quarantine=kept)
         guard.warmup()
@@ -177,23 +163,6 @@ def _announce(host: str, port: int, guard: "Guard", *, token: str | None) -> Non
     whom = "with a token" if token else "without a token"
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"guard-serve: http://{shown}:{port} ({what}, {whom}); Ctrl-C stops", err=True)
-
-
-def _load(options: Mapping[str, Any]) -> "Guard":
-    try:
-        from causalguard.guard.api import Guard
-    except ImportError as error:
-        message = f"{error.name} is needed to scan; pip install 'causalguard[serve]'"
-        raise MissingError(message) from None
-    return Guard.load(
-        options["model"],
-        trust=options["key"],
-        require_certified=not options["uncertified"],
-        policies=list(options["policy"]) or None,
-        device=options["device"],
-        dtype=options["dtype"],
-        num_threads=options["threads"],
-    )
 
 
 def main() -> None:

@@ -9,8 +9,8 @@ import click
 from causalguard import console
 from causalguard.attestation.digests import sha256_bytes
 from causalguard.errors import InputError, MissingError
-from causalguard.guard.corpora.options import ModelChoice
 from causalguard.guard.corpora.plan import Limits
+from causalguard.guard.options import ModelChoice
 
 if TYPE_CHECKING:
     from causalguard.guard.corpora.store import Summary

@@ -18,7 +18,7 @@ from causalguard.guard.api import (
     verify_files,
 )
 from causalguard.guard.bundle import read_model_dir
-from causalguard.guard.corpora.options import ModelChoice
+from causalguard.guard.options import ModelChoice
 from causalguard.guard.policies import accepted_policies
 
 
@@ -44,11 +44,7 @@ class GuardLoad:
         choice = self.choice
         guard = Guard.load(
             choice.model,
-            trust=self.key,
-            require_certified=choice.certified,
-            policies=list(choice.policies) or None,
-            device=choice.device,
-            dtype=choice.dtype,
+            **choice.arguments() | {"trust": self.key},
             num_threads=self.threads,
         )
         found = root_digest(guard.files.digests)
