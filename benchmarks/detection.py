@@ -29,11 +29,14 @@ import numpy as np
 import yaml
 
 from causalguard import console
+from causalguard.attestation.certificate import SUBJECT_FILES
+from causalguard.attestation.digests import file_digests, root_digest
 from causalguard.errors import InputError, MissingError
 from causalguard.evaluate import report
 from causalguard.evaluate.figures import SourceFigures, source_figures
 from causalguard.evaluate.rows import Labelled, read_labelled, thin
 from causalguard.files import write_atomic
+from causalguard.guard.api import DEFAULT, MODELS
 
 HERE = Path(__file__).parent
 
@@ -138,10 +141,12 @@ def command(
     scored: dict[str, Scored] = {}
     seen: dict[str, tuple[str, ...]] = {}
     thresholds: dict[str, str] = {}
+    digests: list[str] = []
     for text in models:
         label, _, path = text.rpartition("=")
         name = f"CausalGuard ({label or Path(path).name})"
         scored[name], seen[name], thresholds[name] = ours(path, rows, key, device)
+        digests.append(root_digest(file_digests(directory_of(path), SUBJECT_FILES))[:16])
     if halves:
         first = next(iter(scored.values()), None)
         scored[HELD_OUT], thresholds[HELD_OUT] = left_out(halves, rows, device, first)
@@ -150,6 +155,7 @@ def command(
         scored[peer.name], seen[peer.name] = theirs(peer, rows, cache), peer.seen
     tables = {name: figures(rows, s, seed) for name, s in scored.items()}
     facts = {
+        **({"model": digests[0]} if digests else {}),
         "command": f"python benchmarks/detection.py --shared DIR --cache DIR"
         f"{''.join(' --model ' + Path(m).name for m in models)}"
         f"{''.join(' --half ' + Path(m).name for m in halves)} --each {each} --seed {seed}",
@@ -251,6 +257,11 @@ def left_out(
         date=today,
     )
     return found, ", ".join(thresholds)
+
+
+def directory_of(model: str) -> Path:
+    """The MODEL_DIR that ``Guard.load`` takes for this name."""
+    return MODELS / DEFAULT if model == DEFAULT and not Path(model).exists() else Path(model)
 
 
 def trained_on(model: Path) -> tuple[str, ...]:

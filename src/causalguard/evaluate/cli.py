@@ -120,6 +120,7 @@ def run_facts(guard: Any, seed: int, files: Sequence[Path]) -> dict[str, str]:
         "causalguard": __version__,
         "machine": f"{platform.machine()}, {platform.system()}",
         "backend": guard.backend,
+        "model": f"{guard.model_sha256[:16]} (root digest)",
         "guard": guard.identity[:16],
         "threshold": f"{guard.threshold:.6f}",
         "seed": str(seed),

@@ -15,7 +15,7 @@ import torch
 
 from causalguard.attestation import certificate, keys
 from causalguard.attestation.certificate import Certificate
-from causalguard.attestation.digests import sha256_bytes
+from causalguard.attestation.digests import root_digest, sha256_bytes
 from causalguard.errors import (
     BaseModelError,
     NotCertifiedError,
@@ -148,6 +148,11 @@ class Guard:
         """Digest that names weights, threshold, scoring and backend: keys caches and memories."""
         facts = [*sorted(self.files.digests.items()), self.backend]
         return sha256_bytes(repr(facts).encode())
+
+    @property
+    def model_sha256(self) -> str:
+        """Root digest of the MODEL_DIR's files, as its certificate names it."""
+        return root_digest(self.files.digests)
 
     @property
     def template_sha256(self) -> str:
