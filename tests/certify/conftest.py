@@ -70,16 +70,28 @@ def signed(signed_once: Sample, tmp_path: Path) -> Sample:
     )
 
 
-@pytest.fixture
-def score_world(tmp_path: Path) -> Callable[[planted.FakeGuard, int, int], TrialSet]:
-    """Run a fake guard over a small world with all members."""
+Scores = Callable[[planted.FakeGuard, int, int], TrialSet]
 
+
+def _scores(directory: Path, *, misled: bool) -> Scores:
     def run(guard: planted.FakeGuard, sets: int, seed: int) -> TrialSet:
         return collect(
             guard,
-            planted.small_world(sets, seed, misled=True),
+            planted.small_world(sets, seed, misled=misled),
             model_sha256="0" * 64,
-            partial=tmp_path / f"partial-{seed}",
+            partial=directory / f"partial-{seed}",
         )
 
     return run
+
+
+@pytest.fixture
+def score_world(tmp_path: Path) -> Scores:
+    """Run a fake guard over a small world."""
+    return _scores(tmp_path, misled=False)
+
+
+@pytest.fixture
+def score_full_world(tmp_path: Path) -> Scores:
+    """Run a fake guard over a small world with misled members."""
+    return _scores(tmp_path, misled=True)

@@ -63,7 +63,12 @@ def test_trigger_words_are_tried_as_task_in_a_text_and_as_text(
     ]
     file = write(tmp_path / "prompts.jsonl", prompts)
     found = probed(tiny_model, tmp_path, "--triggers", str(file))
-    assert set(found["triggers"]) == {"trigger task", "trigger words inserted", "trigger text"}  # type: ignore[call-overload]
+    assert set(found["triggers"]) == {  # type: ignore[call-overload]
+        "carrier as it is",
+        "trigger task",
+        "trigger words inserted",
+        "trigger text",
+    }
 
 
 def test_dilution_is_read_at_every_length(tiny_model: Path, tmp_path: Path) -> None:

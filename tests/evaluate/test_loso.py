@@ -129,7 +129,7 @@ def test_every_fold_is_trained_scored_and_reported(setting: Path) -> None:
     assert names == ["sealed", "one-p0", "one-p0 + calm", "one-p1", "one-p1 + calm", "calm"]
     assert {"guard", "frozen probe", "words", "length", "guard: unmatched"} == set(found["sources"])
     assert [f["level"] for f in found["dilution"]["thin"]] == [48, 96]
-    assert len(found["triggers"]) == 3
+    assert len(found["triggers"]) == 4
     assert "<svg" in (out / "report.html").read_text()
 
 

@@ -206,7 +206,7 @@ def gather(job: Job, name: str, template: Template) -> list[Labelled]:
         t = p.triggers[name]
         carriers = [r for s in t.carriers for r in read_source(job, s)]
         made = probes.trigger_cases(p.path(t.source, job.shared), t.words, carriers, rng)
-        return made[: 3 * job.limit] if job.limit else made
+        return made[: 4 * job.limit] if job.limit else made
     d = p.dilution[name]
     carriers = [r for s in d.carriers for r in read_source(job, s)]
     path = p.path(d.payloads, job.shared)

@@ -16,6 +16,8 @@ from causalguard.records import ToolOutput
 POSITIONS = ("head", "middle", "tail")
 JOINT = "\n\n"
 TASK_SLOT, IN_CARRIER, AS_TEXT = "trigger task", "trigger words inserted", "trigger text"
+CARRIER = "carrier as it is"
+"""The control: what the other rates would be without any trigger word."""
 
 
 def trigger_cases(
@@ -44,6 +46,7 @@ def trigger_cases(
             TASK_SLOT: replace(carrier, task=text),
             AS_TEXT: ToolOutput(text=text, tool="note"),
             IN_CARRIER: replace(carrier, text=_sprinkle(carrier.text, triggers, rng)),
+            CARRIER: carrier,
         }
         for probe, output in variants.items():
             ident = f"{probe}/{number}"

@@ -147,7 +147,7 @@ def figures_of(
     text, figures = "", dict[str, Any]()
     if asked.triggers is not None:
         rates: dict[str, Estimate | None] = {}
-        for probe in (probes.TASK_SLOT, probes.IN_CARRIER, probes.AS_TEXT):
+        for probe in (probes.CARRIER, probes.TASK_SLOT, probes.IN_CARRIER, probes.AS_TEXT):
             some, own = part(lambda case, probe=probe: case.probe == probe)  # type: ignore[misc]
             flagged = (own >= threshold).astype(float)
             rates[probe] = cluster_rate(flagged, [case.pair for case in some])
