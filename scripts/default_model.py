@@ -13,7 +13,8 @@ On one H200 the first two stages took eighteen minutes beside two other runs; on
 night or more.  The third takes a quarter of an hour on two cores.
 Variants, off unless asked for (docs/experiments.md, j): ``--lowest-share`` trains at shares of the
 adapter between this one and all of it, ``--mine`` adds to stage two the sets that stage one finds
-hardest, ``--seconds`` trains several second stages, of which stage three takes the mean.
+hardest, ``--seconds`` trains several second stages, of which stage three takes the mean, ``--noise``
+spells some sets carelessly.
 
 ``--hold-out`` leaves labelled files out; models made so tell what the recipe does on sources it
 never saw (benchmarks/heldout.py).  Rows whose licence does not let weights trained on them be given
@@ -70,6 +71,7 @@ def main() -> None:
     )
     parser.add_argument("--seconds", type=int, default=1, help="second stages; stage 3: their mean")
     parser.add_argument("--lowest-share", type=float, default=1.0, help="1: the whole adapter")
+    parser.add_argument("--noise", type=float, default=0.0, help="sets with careless spelling")
     parser.add_argument("--stages", type=int, default=3, help="stop after so many of the three")
     parser.add_argument("--output", type=Path, default=ROOT / "runs" / "default")
     parser.add_argument("--key", type=Path, help="private key that signs the report")
@@ -79,15 +81,15 @@ def main() -> None:
     extra = labelled(given.shared, set(given.hold_out.split(",")))
     names = ["1", "2", *(f"2-{k}" for k in range(1, given.seconds))]
     stages = [given.output.with_name(f"{given.output.name}.stage-{name}") for name in names]
-    shares = f"lora.lowest_share={given.lowest_share}"
-    train(stages[0], [*(s.format(first) for s in FIRST), shares], extra)
+    variant = [f"lora.lowest_share={given.lowest_share}", f"data.noise={given.noise}"]
+    train(stages[0], [*(s.format(first) for s in FIRST), *variant], extra)
     if given.stages == 1:
         return
     hard = mine(stages[0], given.output, given.mine)
     for k, stage in enumerate(stages[1:]):
         # Other sets, another order: what these runs do not agree on is averaged away.
         other = [f"data.generate.seed={11 + k}", f"seed={k}"]
-        changes = [*(s.format(second) for s in SECOND), *other, shares, *hard]
+        changes = [*(s.format(second) for s in SECOND), *other, *variant, *hard]
         train(stage, [*changes, f"init={stages[0]}"], extra)
     if given.stages == 2:
         return

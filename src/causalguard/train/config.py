@@ -142,6 +142,9 @@ class DataConfig(_Section):
     """Probability that a window leaves the guard's grid by a random shift."""
     off_span: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Probability that the window of an injected text is drawn without looking at its span."""
+    noise: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Share of the matched sets that get careless spelling (train/noise.py); the dev split of the
+    engine stays as it is."""
     crop: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Probability that a text shorter than a window loses its first tokens."""
     grace: int = Field(default=3, ge=0)

@@ -16,6 +16,7 @@ from causalguard.train.examples import (
     share,
     split_dev,
 )
+from causalguard.train.noise import noisy
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ def load_sources(config: TrainConfig, *, say: Callable[[str], None] = log.info) 
 
         found = triplets.read(file.path)
         sets += found
-        whole += from_triplets(found, str(file.path))
+        whole += from_triplets(noisy(found, data.noise, seed=config.seed), str(file.path))
         weights[str(file.path)] = file.weight
         say(f"{file.path}: {len(found)} matched sets")
     for examples, made, extra in _labelled(data, config.seed):
@@ -61,7 +62,7 @@ def load_sources(config: TrainConfig, *, say: Callable[[str], None] = log.info) 
         weights[examples[0].source] = extra.weight
         if made:
             name = f"sets on {examples[0].source}"
-            whole += from_triplets(made, name)
+            whole += from_triplets(noisy(made, data.noise, seed=config.seed), name)
             weights[name] = extra.sets_weight
         say(f"{extra.path.name}: {len(examples)} examples, {len(made)} matched sets on them")
     kept, held = split_dev(whole, dev_share=data.dev_share, seed=config.seed)
@@ -113,7 +114,8 @@ def _generated(
     say(f"generating {g.n_sets} matched sets (seed {g.seed}) ...")
     sets = list(_sets(g.n_sets, g.seed, "train", g.families, g.lengths))
     dev = _sets(g.dev_sets, g.seed, "dev", g.families, g.lengths) if g.dev_sets else ()
-    return from_triplets(sets, GENERATED), from_triplets(dev, GENERATED), sets
+    worn = noisy(sets, data.noise, seed=g.seed)
+    return from_triplets(worn, GENERATED), from_triplets(dev, GENERATED), sets
 
 
 def _sets(
