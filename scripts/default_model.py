@@ -13,8 +13,8 @@ On one H200 the first two stages took eighteen minutes beside two other runs; on
 night or more.  The third takes a quarter of an hour on two cores.
 Variants, off unless asked for (docs/experiments.md, j): ``--lowest-share`` trains at shares of the
 adapter between this one and all of it, ``--mine`` adds to stage two the sets that stage one finds
-hardest, ``--seconds`` trains several second stages, of which stage three takes the mean, ``--noise``
-spells some sets carelessly.
+hardest, ``--seconds`` trains several second stages, of which stage three takes the mean, and
+``--noise`` spells some sets carelessly.
 
 ``--hold-out`` leaves labelled files out; models made so tell what the recipe does on sources it
 never saw (benchmarks/heldout.py).  Rows whose licence does not let weights trained on them be given
