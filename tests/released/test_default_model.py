@@ -19,7 +19,7 @@ from causalguard.guard.api import MODELS, PINNED_KEY
 
 DEFAULT = MODELS / "default"
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
-TABLES = ("agentdojo.md", "attacks.md", "detection.md", "spans.md")
+TABLES = ("agentdojo.md", "attacks.md", "detection.md", "probes.md", "spans.md")
 """Tables that speak of the shipped model; each names its digest."""
 TASK = "When does my order arrive?"
 MAIL = """From: anna@shop.example
