@@ -27,7 +27,7 @@ from typing import IO, Any, cast
 
 from causalguard.guard.corpora.index import index_file
 from causalguard.guard.corpora.model import check_model
-from causalguard.guard.corpora.options import ModelChoice
+from causalguard.guard.options import ModelChoice
 from causalguard.guard.corpora.plan import Block, Limits, pack
 from causalguard.guard.corpora.ray_pool import RayPool, Workers, cluster
 from causalguard.guard.corpora.scoring import read_block, score_rows

@@ -1,13 +1,15 @@
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from causalguard.errors import ScanError
 from causalguard.guard.api import Guard, build_scorer
 from causalguard.guard.bundle import read_model_dir
 from causalguard.guard.fast_llama import KeyValue
-from causalguard.guard.scorer import CONTEXTS_KEPT
+from causalguard.guard.scorer import CONTEXTS_KEPT, one_thread
 from causalguard.records import ToolOutput
 
 TEXTS = ["", "hi", "the mail from ana", "the meeting is on friday " * 9, "x" * 300]
@@ -122,3 +124,50 @@ def test_remembered_prefixes_do_not_leak_between_contexts(guard: Guard) -> None:
     for n in range(20):
         guard.score(outputs(f"context {n}"))
     assert [s.risk for s in guard.score(outputs("one"))] == pytest.approx(first, abs=1e-6)
+
+
+def test_batches_side_by_side_give_what_one_after_another_gives(guard: Guard) -> None:
+    """Sixteen windows under three tasks: more than one wave for each number of threads."""
+    many = [o for task in ("a", "read the mail", "b c d") for o in outputs(task)] * 3
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            found.append([s.risk for s in guard.score(many)])
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_allclose(found[1], found[0], atol=1e-6)
+    np.testing.assert_allclose(found[2], found[0], atol=1e-6)
+
+
+def test_threads_that_work_alone_leave_others_their_number() -> None:
+    before, seen = torch.get_num_threads(), []
+
+    def work() -> None:
+        one_thread()
+        seen.append(torch.get_num_threads())
+
+    def later() -> None:
+        seen.append(torch.get_num_threads())
+
+    for target in (work, later):
+        thread = threading.Thread(target=target)
+        thread.start()
+        thread.join()
+    assert seen == [1, before]
+    assert torch.get_num_threads() == before
+
+
+def test_a_batch_that_fails_fails_the_whole_scan(
+    guard: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = iter(range(100))
+
+    def broken(*_: object) -> None:
+        if next(calls) == 1:
+            raise RuntimeError("out of memory")
+
+    monkeypatch.setattr("causalguard.guard.scorer.one_thread", broken)
+    with pytest.raises(ScanError, match="out of memory"):
+        guard.scan(outputs() * 20)

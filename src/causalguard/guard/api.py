@@ -53,7 +53,7 @@ NATIVE_ONLY = (
     "CausalGuardLLM.from_pretrained, or give the windowed MODEL_DIR it was made from"
 )
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-CPU_BATCH_TOKENS = 1280
+CPU_BATCH_TOKENS = 640
 GPU_BATCH_TOKENS = 131_072
 STALE_DAYS = 365
 """A certificate older than this draws a warning at load."""

@@ -9,7 +9,7 @@ import contextvars
 import os
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -80,6 +80,25 @@ def alone(work: Callable[[], T]) -> T:
     return future.result()
 
 
+def side_by_side(works: Sequence[Callable[[], T]], width: int) -> list[T]:
+    """Run calls in threads that each do their arithmetic alone, and wait for all of them.
+
+    Args:
+        works: what to run; none may call this function again.
+        width: threads at a time, >= 1; more than were asked for before are added and kept.
+
+    Returns: what the calls returned, in order.
+
+    Raises:
+        Exception: what the first of them that failed raised.
+    """
+    _singles.widen(width)
+    futures: list[Future[T]] = [Future() for _ in works]
+    for future, work in zip(futures, works, strict=True):
+        _singles.submit(future, work)
+    return [future.result() for future in futures]
+
+
 class _Pool:
     """Threads made on demand up to a bound; one is added only when all are busy."""
 
@@ -96,6 +115,10 @@ class _Pool:
             if self._idle < self._jobs.qsize() and self._count < self._limit:
                 self._count += 1
                 threading.Thread(target=self._serve, name="causalguard-scan", daemon=True).start()
+
+    def widen(self, limit: int) -> None:
+        with self._lock:
+            self._limit = max(self._limit, limit)
 
     def _serve(self) -> None:
         while True:
@@ -121,13 +144,15 @@ def _run(future: Future[Any], work: Callable[[], Any]) -> None:
 _pool = _Pool(MAX_WORKERS)
 _scans = _Pool(SCAN_WORKERS)
 _arithmetic = _Pool(1)
+_singles = _Pool(1)
 
 
 def _renew() -> None:
-    global _pool, _scans, _arithmetic  # noqa: PLW0603  # a forked child has none of its parent's threads
+    global _pool, _scans, _arithmetic, _singles  # noqa: PLW0603  # a forked child has none of its parent's threads
     _pool = _Pool(MAX_WORKERS)
     _scans = _Pool(SCAN_WORKERS)
     _arithmetic = _Pool(1)
+    _singles = _Pool(1)
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows

@@ -7,8 +7,9 @@ view, and in the decoded views that it has (views.py); the highest risk counts.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -17,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from causalguard.guard.deadline import alone
+from causalguard.guard.deadline import alone, side_by_side
 from causalguard.guard.encoder import Encoder
 from causalguard.guard.fast_llama import FastLlama, KeyValue, suits
 from causalguard.guard.template import Template, Tokens
@@ -77,7 +78,7 @@ class _Window:
 
 
 class Scorer:
-    """Runs the encoder.  Thread-safe: one forward at a time."""
+    """Runs the encoder.  Thread-safe; on CPUs batches run side by side, one thread each."""
 
     def __init__(
         self,
@@ -144,13 +145,10 @@ class Scorer:
         if self.wide:
             self._read_wide(groups, documents)
             groups = {}
-        for prefix, items in groups.items():
-            items.sort(key=lambda w: len(w.ids))
-            for batch in self._batches(items):
-                r, risk = self._forward(prefix, batch)
-                for row, window in enumerate(batch):
-                    n = len(window.ids)
-                    documents[window.document].add(window.start, r[row, :n], risk[row, :n])
+        for batch, (r, risk) in self._narrow(groups):
+            for row, window in enumerate(batch):
+                n = len(window.ids)
+                documents[window.document].add(window.start, r[row, :n], risk[row, :n])
         done = iter(documents)
         return [
             _finish([next(done) for _ in tokens], self.threshold, empty=not output.text)
@@ -203,42 +201,54 @@ class Scorer:
         placed = Tokens(ids=tokens.ids, offsets=view.original(tokens.offsets))
         return placed, view.counts(tokens.offsets)
 
-    def _batches(self, items: list[_Window]) -> list[list[_Window]]:
-        """Windows in order of length into batches of bounded size, with little padding."""
-        batches: list[list[_Window]] = []
-        for item in items:
-            n = len(item.ids)
-            last = batches[-1] if batches else []
-            padding = sum(n - len(window.ids) for window in last)
-            fits = (len(last) + 1) * n <= self.batch_tokens and padding <= n // PADDING
-            if last and fits:
-                last.append(item)
-            else:
-                batches.append([item])
-        return batches
-
-    def _forward(self, prefix: tuple[int, ...], batch: list[_Window]) -> tuple[Floats, Floats]:
-        ids = torch.zeros((len(batch), max(len(w.ids) for w in batch)), dtype=torch.long)
-        for row, window in enumerate(batch):
-            ids[row, : len(window.ids)] = torch.from_numpy(window.ids)
-        lengths = [len(w.ids) for w in batch]
+    def _narrow(
+        self, groups: dict[tuple[int, ...], list[_Window]]
+    ) -> Iterator[tuple[list[_Window], tuple[Floats, Floats]]]:
+        """Each batch of windows with its results: R (B, T, width) and risks (B, T)."""
+        width = torch.get_num_threads()
         with self._lock:
-            if self._fast_path() is not None:
-                return alone(lambda: self._read_windows(prefix, ids, lengths))
-            return self._read_windows(prefix, ids, lengths)
+            fast = self._fast_path()
+        total = sum(len(w.ids) for items in groups.values() for w in items)
+        # A batch for every thread, where there is enough for all.
+        most = self.batch_tokens if fast is None else max(-(-total // width), self.spec.tokens)
+        jobs: list[tuple[tuple[int, ...], list[_Window]]] = []
+        for prefix, items in groups.items():
+            items.sort(key=lambda w: len(w.ids))
+            jobs += [(prefix, batch) for batch in batches(items, min(self.batch_tokens, most))]
+        if fast is None:
+            for prefix, batch in jobs:
+                with self._lock:
+                    found = self._read_windows(prefix, *_padded(batch))
+                yield batch, found
+            return
+        # Threads that work alone beat a team on small products; a lone batch among many
+        # processors is the exception.
+        single = width < FEW * len(jobs)
+        for start in range(0, len(jobs), WAVE * width):
+            wave = jobs[start : start + WAVE * width]
+            with self._lock:
+                kept = alone(lambda wave=wave: [self._prefix(p, fast) for p, _ in wave])  # type: ignore[misc]
+            works = [
+                partial(self._read_fast, fast, states, _padded(batch)[0], single=single)
+                for states, (_, batch) in zip(kept, wave, strict=True)
+            ]
+            done = side_by_side(works, width) if single else [alone(work) for work in works]
+            yield from zip((batch for _, batch in wave), done, strict=True)
+
+    @torch.inference_mode()
+    def _read_fast(
+        self, fast: FastLlama, kept: list[KeyValue], ids: Tensor, *, single: bool
+    ) -> tuple[Floats, Floats]:
+        if single:
+            one_thread()
+        states = fast.states(ids, kept, (self.exit,))
+        return _to_numpy(*self.encoder.head(self.exit)(states[self.exit]))
 
     @torch.inference_mode()
     def _read_windows(
         self, prefix: tuple[int, ...], ids: Tensor, lengths: list[int]
     ) -> tuple[Floats, Floats]:
-        fast = self._fast
-        kept = self._prefix(prefix, fast)
-        if fast is not None:
-            states = fast.states(ids, kept, (self.exit,))
-            r, logits = self.encoder.head(self.exit)(states[self.exit])
-        else:
-            r, logits = self._plain(ids, kept, lengths)
-        return r.float().cpu().numpy(), torch.sigmoid(logits.double()).float().cpu().numpy()
+        return _to_numpy(*self._plain(ids, self._prefix(prefix, None), lengths))
 
     def _fast_path(self) -> FastLlama | None:
         """The short way through a Llama on a CPU; made on first use, for it copies weights."""
@@ -303,12 +313,60 @@ class Released(nn.Module):
 
 SOME, MANY = 64, 1024
 """Texts that fill a batch on a CPU, and on a GPU."""
+FEW = 4
+"""A batch gets a team of threads when there are so many for each batch."""
+WAVE = 4
+"""Batches for each thread whose results are held at a time."""
 PADDING = 2
 """Padding of a batch stays below one row's tokens over this."""
 CONTEXTS_KEPT = 64
 """Trusted contexts whose token ids stay in memory: a few hundred numbers each."""
 PREFIXES_KEPT = 8
 """Trusted prefixes whose keys and values stay in memory: 20 layers x 256 tokens are 15 MB each."""
+
+
+_own = threading.local()
+
+
+def one_thread() -> None:
+    """Make this thread do its arithmetic alone, and leave all others as they are.
+
+    torch keeps the number for the calling thread, and a default for threads to come; the second
+    is put back by a thread that ends at once.
+    """
+    if not getattr(_own, "alone", False):
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        other = threading.Thread(target=torch.set_num_threads, args=(before,))
+        other.start()
+        other.join()
+        _own.alone = True
+
+
+def batches(items: list[_Window], tokens: int) -> list[list[_Window]]:
+    """Windows in order of length into batches of bounded size, with little padding."""
+    found: list[list[_Window]] = []
+    for item in items:
+        n = len(item.ids)
+        last = found[-1] if found else []
+        padding = sum(n - len(window.ids) for window in last)
+        if last and (len(last) + 1) * n <= tokens and padding <= n // PADDING:
+            last.append(item)
+        else:
+            found.append([item])
+    return found
+
+
+def _padded(batch: list[_Window]) -> tuple[Tensor, list[int]]:
+    """Token ids (B, T) with zeros on the right, and the lengths."""
+    ids = torch.zeros((len(batch), max(len(w.ids) for w in batch)), dtype=torch.long)
+    for row, window in enumerate(batch):
+        ids[row, : len(window.ids)] = torch.from_numpy(window.ids)
+    return ids, [len(w.ids) for w in batch]
+
+
+def _to_numpy(r: Tensor, logits: Tensor) -> tuple[Floats, Floats]:
+    return r.float().cpu().numpy(), torch.sigmoid(logits.double()).float().cpu().numpy()
 
 
 def _expand(tensor: Tensor, batch: int) -> Tensor:
