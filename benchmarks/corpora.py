@@ -27,11 +27,11 @@ from typing import IO, Any, cast
 
 from causalguard.guard.corpora.index import index_file
 from causalguard.guard.corpora.model import check_model
-from causalguard.guard.options import ModelChoice
 from causalguard.guard.corpora.plan import Block, Limits, pack
 from causalguard.guard.corpora.ray_pool import RayPool, Workers, cluster
 from causalguard.guard.corpora.scoring import read_block, score_rows
 from causalguard.guard.corpora.sources import list_files
+from causalguard.guard.options import ModelChoice
 from causalguard.interventions import engine
 
 NOTE = (
