@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from causalguard.guard.api import Guard
 from causalguard.guard.deadline import SCAN_WORKERS, start
@@ -49,18 +50,18 @@ async def test_what_is_cancelled_before_its_turn_never_runs() -> None:
     assert not ran.is_set()
 
 
-def test_all_arithmetic_is_done_by_one_thread(
+def test_all_arithmetic_is_done_by_as_many_threads_as_asked_for(
     guard: Guard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: set[int] = set()
-    states = FastLlama.states
+    run = FastLlama._run
 
     def noting(self: FastLlama, *arguments: Any) -> Any:
         seen.add(threading.get_ident())
-        return states(self, *arguments)
+        return run(self, *arguments)
 
-    monkeypatch.setattr(FastLlama, "states", noting)
+    monkeypatch.setattr(FastLlama, "_run", noting)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: guard.scan([ToolOutput(text=f"text {n}")]), range(16)))
-    assert len(seen) == 1
+    assert 1 <= len(seen) <= torch.get_num_threads()
     assert threading.get_ident() not in seen

@@ -11,8 +11,9 @@ from torch import nn
 from transformers import DynamicCache, LlamaConfig, LlamaModel
 
 from causalguard.guard.api import Guard
+from causalguard.guard.deadline import side_by_side
 from causalguard.guard.encoder import final_norm
-from causalguard.guard.fast_llama import FastLlama, suits
+from causalguard.guard.fast_llama import STEP, FastLlama, joined, level, suits
 from causalguard.records import ToolOutput
 
 DEPTH = 3
@@ -52,6 +53,36 @@ def test_it_gives_what_transformers_gives(rows: int, length: int, before: int, k
     fast, prefix, text = FastLlama(model), ids(1, before, 1), ids(rows, length, 2)
     found = fast.states(text, fast.prefix(prefix), (DEPTH,))[DEPTH]
     torch.testing.assert_close(found, plain(model, prefix, text), atol=2e-5, rtol=1e-4)
+
+
+@given(st.integers(1, 3), st.integers(1, 90), st.integers(1, 20), st.integers(1, 5))
+def test_pieces_side_by_side_give_what_the_whole_gives(
+    rows: int, length: int, before: int, n: int
+) -> None:
+    fast, text, n = FastLlama(llama()), ids(rows, length, 2), min(n, length)
+    prefix = ids(1, before, 1)
+    kept = joined(side_by_side(fast.prefix_pieces(prefix, min(n, before)), 3))
+    parts = side_by_side(fast.pieces(text, kept, (1, DEPTH), n), 3)
+    whole = fast.states(text, fast.prefix(prefix), (1, DEPTH))
+    for layer in (1, DEPTH):
+        found = torch.cat([part[layer] for part in parts], dim=1)
+        torch.testing.assert_close(found, whole[layer], atol=1e-5, rtol=1e-4)
+
+
+def test_a_piece_that_fails_takes_those_that_wait_for_it_along() -> None:
+    fast = FastLlama(llama())
+    bad = torch.tensor([[1, 2, 1000, 3, 4, 5]])  # no such token
+    with pytest.raises(IndexError):
+        side_by_side(fast.pieces(bad, fast.prefix(ids(1, 4)), (DEPTH,), 2), 2)
+
+
+@given(st.integers(1, 2000))
+def test_products_come_in_few_shapes(rows: int) -> None:
+    """Each shape is compiled and kept: a megabyte of memory apiece."""
+    filled = level(torch.ones(rows, 2))
+    assert len(filled) % STEP == 0
+    assert len(filled) < rows + (STEP if rows <= 320 else 2 * STEP)
+    assert filled.sum() == 2 * rows
 
 
 @pytest.mark.parametrize("scaling", [{}, {"rope_type": "linear", "factor": 2.0}])

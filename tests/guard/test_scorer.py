@@ -1,4 +1,5 @@
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -107,13 +108,13 @@ def test_keys_and_values_of_a_context_are_computed_once(
     fast = guard._scorer._fast
     if fast is None:
         pytest.skip("no short way on this machine")
-    prefix, read = fast.prefix, list[torch.Tensor]()
+    pieces, read = fast.prefix_pieces, list[torch.Tensor]()
 
-    def count(ids: torch.Tensor) -> list[KeyValue]:
+    def count(ids: torch.Tensor, n: int) -> list[Callable[[], list[KeyValue]]]:
         read.append(ids)
-        return prefix(ids)
+        return pieces(ids, n)
 
-    monkeypatch.setattr(fast, "prefix", count)
+    monkeypatch.setattr(fast, "prefix_pieces", count)
     for text in TEXTS:
         guard.scan([ToolOutput(text=text, task=task) for task in ("one", "two")])
     assert len(read) == 2

@@ -25,11 +25,11 @@ class CountingLayers(FastLlama):
 
     tokens = 0
 
-    def states(
-        self, ids: torch.Tensor, prefix: Sequence[KeyValue], exits: Sequence[int]
-    ) -> dict[int, torch.Tensor]:
+    def pieces(
+        self, ids: torch.Tensor, prefix: Sequence[KeyValue], exits: Sequence[int], n: int
+    ) -> list[Callable[[], dict[int, torch.Tensor]]]:
         self.tokens += int((ids != 0).sum())
-        return super().states(ids, prefix, exits)
+        return super().pieces(ids, prefix, exits, n)
 
 
 @pytest.fixture

@@ -66,22 +66,11 @@ def start(work: Callable[[], T]) -> Future[T]:
     return future
 
 
-def alone(work: Callable[[], T]) -> T:
-    """Run a call in the one thread that does all arithmetic on CPUs, and wait for it.
-
-    Every thread that runs a model keeps memory and a team of threads of its own; sixty of them
-    would keep a gigabyte.
-
-    Args:
-        work: what to run; it must not call this function again.
-    """
-    future: Future[T] = Future()
-    _arithmetic.submit(future, work)
-    return future.result()
-
-
 def side_by_side(works: Sequence[Callable[[], T]], width: int) -> list[T]:
-    """Run calls in threads that each do their arithmetic alone, and wait for all of them.
+    """Run calls in the few threads that do all arithmetic on CPUs, and wait for all of them.
+
+    Every thread that runs a model keeps memory of its own; sixty of them would keep a gigabyte.
+    Calls start in order, so one may wait for those before it.
 
     Args:
         works: what to run; none may call this function again.
@@ -143,15 +132,13 @@ def _run(future: Future[Any], work: Callable[[], Any]) -> None:
 
 _pool = _Pool(MAX_WORKERS)
 _scans = _Pool(SCAN_WORKERS)
-_arithmetic = _Pool(1)
 _singles = _Pool(1)
 
 
 def _renew() -> None:
-    global _pool, _scans, _arithmetic, _singles  # noqa: PLW0603  # a forked child has none of its parent's threads
+    global _pool, _scans, _singles  # noqa: PLW0603  # a forked child has none of its parent's threads
     _pool = _Pool(MAX_WORKERS)
     _scans = _Pool(SCAN_WORKERS)
-    _arithmetic = _Pool(1)
     _singles = _Pool(1)
 
 

@@ -7,7 +7,9 @@ residual sums are done by the library while a product's result is still in cache
 mask is needed, since padding stands after the text and attention looks back.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 import torch
@@ -22,6 +24,8 @@ OPS: Any = torch.ops.mkldnn
 CONTIGUOUS = torch.contiguous_format
 PACKED_ROWS = 320
 """Rows that the packed weights are laid out for; any number is right, this one is fastest."""
+STEP = 32
+"""Products have a multiple of so many rows, up to ten of them, and above of twice as many."""
 
 
 def suits(backbone: nn.Module) -> bool:
@@ -60,18 +64,14 @@ class FastLlama:
         self._rotary: nn.Module = parts.rotary_emb
         self._layers = [_Layer(layer) for layer in parts.layers]
 
-    @torch.inference_mode()
     def prefix(self, ids: Tensor) -> list[KeyValue]:
         """Keys and values of a trusted prefix.
 
         Args:
             ids: token ids, shape (1, P).
         """
-        cache: list[KeyValue] = []
-        self._run(ids, None, (), cache)
-        return cache
+        return joined([work() for work in self.prefix_pieces(ids, 1)])
 
-    @torch.inference_mode()
     def states(
         self, ids: Tensor, prefix: Sequence[KeyValue], exits: Sequence[int]
     ) -> dict[int, Tensor]:
@@ -82,45 +82,94 @@ class FastLlama:
             prefix: what :meth:`prefix` gave, before every row.
             exits: layers, counted from 1.
         """
-        return self._run(ids, prefix, exits, None)
+        (work,) = self.pieces(ids, prefix, exits, 1)
+        return work()
 
-    def _run(
+    def prefix_pieces(self, ids: Tensor, n: int) -> list[Callable[[], list[KeyValue]]]:
+        """:meth:`prefix` in n calls, as :meth:`pieces`; :func:`joined` puts them together."""
+        relay = Relay(n, len(self._layers))
+        return [
+            partial(self._prefix_piece, part, start, Baton(relay, number))
+            for number, (start, part) in enumerate(_parts(ids, n))
+        ]
+
+    def pieces(
+        self, ids: Tensor, prefix: Sequence[KeyValue], exits: Sequence[int], n: int
+    ) -> list[Callable[[], dict[int, Tensor]]]:
+        """:meth:`states` in n calls to be run side by side, each for the next tokens of every row.
+
+        Attention looks back, so a call needs nothing but keys and values of those before it, and
+        waits for them layer by layer: calls must be started in order.  Together they cost what one
+        costs, and less, for no call looks at keys that stand after its own tokens.
+
+        Args:
+            ids: token ids, shape (B, T).
+            prefix: what :meth:`prefix` gave, before every row.
+            exits: layers, counted from 1.
+            n: calls, 1 to T.
+        """
+        relay = Relay(n, max(exits))
+        before = prefix[0][0].shape[2]
+        return [
+            partial(self._piece, part, before + start, Baton(relay, number), prefix, exits)
+            for number, (start, part) in enumerate(_parts(ids, n))
+        ]
+
+    @torch.inference_mode()
+    def _prefix_piece(self, ids: Tensor, start: int, baton: "Baton") -> list[KeyValue]:
+        # copies: a view would keep the queries' memory alive as well
+        kept: list[KeyValue] = []
+        with baton:
+            for _ in self._run(ids, start, None, baton):
+                k, v = baton.own
+                kept.append((k.clone(memory_format=CONTIGUOUS), v.clone(memory_format=CONTIGUOUS)))
+        return kept
+
+    @torch.inference_mode()
+    def _piece(
         self,
         ids: Tensor,
-        prefix: Sequence[KeyValue] | None,
+        start: int,
+        baton: "Baton",
+        prefix: Sequence[KeyValue],
         exits: Sequence[int],
-        keep: list[KeyValue] | None,
     ) -> dict[int, Tensor]:
+        states: dict[int, Tensor] = {}
+        with baton:
+            for number, x in enumerate(self._run(ids, start, prefix, baton), 1):
+                if number in exits:
+                    states[number] = x.view(*ids.shape, -1)
+                if number == max(exits):
+                    break
+        return states
+
+    def _run(
+        self, ids: Tensor, start: int, prefix: Sequence[KeyValue] | None, baton: "Baton"
+    ) -> Iterator[Tensor]:
+        """Hidden states (B * T, H) after each layer, of tokens that stand from ``start`` on."""
         rows, length = ids.shape
-        before = prefix[0][0].shape[2] if prefix else 0
-        x = self._embed(ids).reshape(rows * length, -1)
-        places = torch.arange(before, before + length)[None]
+        n = rows * length
+        x = level(self._embed(ids).reshape(n, -1))
+        places = torch.arange(start, start + length)[None]
         cos, sin = (part[0, :, None] for part in self._rotary(x[None], places))
         half = self.width // 2
         cos, sin = cos[..., :half], sin[..., :half]
-        mask = _causal(length, before, self.heads // self.groups, x.dtype)
-        states: dict[int, Tensor] = {}
-        last = max(exits, default=len(self._layers))
-        for number, layer in enumerate(self._layers[:last], 1):
-            qkv = layer.qkv(_normed(x, layer.epsilon)).view(rows, length, -1, self.width)
+        mask = _causal(length, start, self.heads // self.groups, x.dtype)
+        nothing = x.new_zeros((1, self.groups, mask.shape[1] - start - length, self.width))
+        for number, layer in enumerate(self._layers):
+            qkv = layer.qkv(_normed(x, layer.epsilon))[:n].view(rows, length, -1, self.width)
             turned = _rotate(qkv[:, :, : self.heads + self.groups], cos, sin)
             q = turned[:, :, : self.heads].transpose(1, 2)
             k = turned[:, :, self.heads :].transpose(1, 2)
             v = qkv[:, :, self.heads + self.groups :].transpose(1, 2)
-            if keep is not None:
-                # copies: a view would keep the queries' memory alive as well
-                k, v = k.clone(memory_format=CONTIGUOUS), v.clone(memory_format=CONTIGUOUS)
-                keep.append((k, v))
+            seen = baton.passed(number, (k, v))
             if prefix:
-                k, v = (
-                    torch.cat((old.expand(rows, -1, -1, -1), new), dim=2)
-                    for old, new in zip(prefix[number - 1], (k, v), strict=True)
-                )
-            x = layer.out(self._attend(q, k, v, mask), x)
+                seen = [prefix[number], *seen]
+            k, v = (torch.cat([part.expand(rows, -1, -1, -1) for part in (*parts, nothing)], dim=2)
+                    for parts in zip(*seen, strict=True))  # fmt: skip
+            x = layer.out(level(self._attend(q, k, v, mask)), x)
             x = layer.mlp(_normed(x, layer.epsilon), x)
-            if number in exits:
-                states[number] = x.view(rows, length, -1)
-        return states
+            yield x[:n]
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
         """Attention with the query heads of one key-value head side by side."""
@@ -128,6 +177,68 @@ class FastLlama:
         folded = q.reshape(rows, self.groups, heads // self.groups * length, width)
         found = F.scaled_dot_product_attention(folded, k, v, attn_mask=mask)
         return found.view(rows, heads, length, width).transpose(1, 2).reshape(rows * length, -1)
+
+
+def level(x: Tensor) -> Tensor:
+    """Rows (M, H) filled up with zeros, so that products come in few shapes.
+
+    oneDNN compiles every product for its number of rows and keeps 1,024 of them, a megabyte each:
+    with texts of every length that is the better part of a gigabyte.
+    """
+    n = len(x)
+    step = STEP if n <= 10 * STEP else 2 * STEP
+    return F.pad(x, (0, 0, 0, -n % step))
+
+
+class Relay:
+    """Keys and values that pieces of a row hand on, layer by layer."""
+
+    def __init__(self, pieces: int, layers: int) -> None:
+        """Empty places for all pieces but the last, whose nobody needs."""
+        self.places: list[list[Future[KeyValue]]] = [
+            [Future() for _ in range(layers)] for _ in range(pieces - 1)
+        ]
+
+
+class Baton:
+    """A piece's own part in a :class:`Relay`; if the piece fails, those that wait for it do too."""
+
+    def __init__(self, relay: Relay, number: int) -> None:
+        """Take a piece's number, from 0."""
+        self._before = relay.places[:number]
+        self._own = relay.places[number] if number < len(relay.places) else []
+        self.own: KeyValue
+
+    def passed(self, layer: int, own: KeyValue) -> list[KeyValue]:
+        """Hand on the piece's keys and values; those of the pieces before it, and its own."""
+        self.own = own
+        if self._own:
+            self._own[layer].set_result(own)
+        return [*(places[layer].result() for places in self._before), own]
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        for place in self._own:
+            if error is not None and not place.done():
+                place.set_exception(error)
+
+
+def joined(pieces: Sequence[list[KeyValue]]) -> list[KeyValue]:
+    """Keys and values of consecutive pieces as those of one."""
+    if len(pieces) == 1:
+        return pieces[0]
+    layers = zip(*pieces, strict=True)
+    return [(torch.cat([k for k, _ in parts], 2), torch.cat([v for _, v in parts], 2))
+            for parts in layers]  # fmt: skip
+
+
+def _parts(ids: Tensor, n: int) -> Iterator[tuple[int, Tensor]]:
+    """Consecutive tokens (B, about T / n), each part with the place of its first."""
+    start = 0
+    for part in ids.tensor_split(n, dim=1):
+        yield start, part
+        start += part.shape[1]
 
 
 class _Layer:
@@ -188,9 +299,9 @@ def _folded(projection: Any, norm: Any) -> Tensor:
 
 def _normed(x: Tensor, epsilon: float) -> Tensor:
     """Root mean square 1; the norm's own weights stand in the product that follows."""
-    length = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
-    scale = (length * length / x.shape[-1] + epsilon).rsqrt_()
-    return torch.mul(x, scale, out=torch.empty_like(x))
+    y = x.to(torch.float32, copy=True)
+    squares = torch.linalg.vector_norm(y, dim=-1, keepdim=True).square_()
+    return y.mul_(squares.div_(x.shape[-1]).add_(epsilon).rsqrt_()).to(x.dtype)
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -203,6 +314,7 @@ def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 def _causal(length: int, before: int, share: int, dtype: torch.dtype) -> Tensor:
-    """0 where a query may look, else minus infinity; shape (share * T, P + T)."""
-    hidden = torch.ones(length, before + length, dtype=torch.bool).triu(before + 1)
+    """0 where a query may look, else minus infinity; shape (share * T, P + T and padding)."""
+    keys = before + length
+    hidden = torch.ones(length, keys + -keys % STEP, dtype=torch.bool).triu(before + 1)
     return torch.zeros(hidden.shape, dtype=dtype).masked_fill_(hidden, -torch.inf).repeat(share, 1)

@@ -7,20 +7,20 @@ view, and in the decoded views that it has (views.py); the highest risk counts.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from causalguard.guard.deadline import alone, side_by_side
+from causalguard.guard.deadline import side_by_side
 from causalguard.guard.encoder import Encoder
-from causalguard.guard.fast_llama import FastLlama, KeyValue, suits
+from causalguard.guard.fast_llama import FastLlama, KeyValue, joined, level, suits
 from causalguard.guard.template import Template, Tokens
 from causalguard.guard.views import View, views
 from causalguard.guard.wide import Row
@@ -28,6 +28,7 @@ from causalguard.guard.wide import read as read_wide
 from causalguard.guard.windows import WindowSpec, windows
 from causalguard.records import ToolOutput
 
+T = TypeVar("T")
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_] | None
 ALL: Mask = None
@@ -210,7 +211,7 @@ class Scorer:
             fast = self._fast_path()
         total = sum(len(w.ids) for items in groups.values() for w in items)
         # A batch for every thread, where there is enough for all.
-        most = self.batch_tokens if fast is None else max(-(-total // width), self.spec.tokens)
+        most = self.batch_tokens if fast is None else max(-(-total // width), LEAST)
         jobs: list[tuple[tuple[int, ...], list[_Window]]] = []
         for prefix, items in groups.items():
             items.sort(key=lambda w: len(w.ids))
@@ -221,28 +222,37 @@ class Scorer:
                     found = self._read_windows(prefix, *_padded(batch))
                 yield batch, found
             return
-        # Threads that work alone beat a team on small products; a lone batch among many
-        # processors is the exception.
-        single = width < FEW * len(jobs)
+        # Threads that work alone beat a team on small products, so what is less than a batch for
+        # every thread is cut along its tokens.
+        n = -(-width // max(len(jobs), 1))
         for start in range(0, len(jobs), WAVE * width):
             wave = jobs[start : start + WAVE * width]
             with self._lock:
-                kept = alone(lambda wave=wave: [self._prefix(p, fast) for p, _ in wave])  # type: ignore[misc]
+                kept = [self._prefix(prefix, fast) for prefix, _ in wave]
             works = [
-                partial(self._read_fast, fast, states, _padded(batch)[0], single=single)
+                self._read_fast(fast, states, _padded(batch)[0], n)
                 for states, (_, batch) in zip(kept, wave, strict=True)
             ]
-            done = side_by_side(works, width) if single else [alone(work) for work in works]
-            yield from zip((batch for _, batch in wave), done, strict=True)
+            answers = iter(side_by_side([part for parts in works for part in parts], width))
+            for parts, (_, batch) in zip(works, wave, strict=True):
+                r, risk = zip(*(next(answers) for _ in parts), strict=True)
+                yield batch, (np.concatenate(r, axis=1), np.concatenate(risk, axis=1))
+
+    def _read_fast(
+        self, fast: FastLlama, kept: list[KeyValue], ids: Tensor, n: int
+    ) -> list[Callable[[], tuple[Floats, Floats]]]:
+        """Calls for consecutive tokens of a batch, up to n of them."""
+        pieces = fast.pieces(ids, kept, (self.exit,), _pieces(ids.shape[1], n))
+        return [partial(self._read_piece, piece) for piece in pieces]
 
     @torch.inference_mode()
-    def _read_fast(
-        self, fast: FastLlama, kept: list[KeyValue], ids: Tensor, *, single: bool
-    ) -> tuple[Floats, Floats]:
-        if single:
-            one_thread()
-        states = fast.states(ids, kept, (self.exit,))
-        return _to_numpy(*self.encoder.head(self.exit)(states[self.exit]))
+    def _read_piece(self, piece: Callable[[], dict[int, Tensor]]) -> tuple[Floats, Floats]:
+        one_thread()
+        states = piece()[self.exit]
+        rows, length = states.shape[:2]
+        r, logits = self.encoder.head(self.exit)(level(states.flatten(0, 1)))
+        n = rows * length
+        return _to_numpy(r[:n].view(rows, length, -1), logits[:n].view(rows, length))
 
     @torch.inference_mode()
     def _read_windows(
@@ -287,7 +297,7 @@ class Scorer:
         kept = self._prefixes.get(prefix)
         if kept is None:
             ids = torch.tensor([prefix], device=self.device)
-            kept = fast.prefix(ids) if fast is not None else self._read_prefix(ids)
+            kept = _prefix_fast(fast, ids) if fast is not None else self._read_prefix(ids)
             self._prefixes[prefix] = kept
             while len(self._prefixes) > PREFIXES_KEPT:
                 self._prefixes.popitem(last=False)
@@ -313,8 +323,8 @@ class Released(nn.Module):
 
 SOME, MANY = 64, 1024
 """Texts that fill a batch on a CPU, and on a GPU."""
-FEW = 4
-"""A batch gets a team of threads when there are so many for each batch."""
+LEAST = 64
+"""Tokens below which a thread's share of a batch is not worth having: weights are read for each."""
 WAVE = 4
 """Batches for each thread whose results are held at a time."""
 PADDING = 2
@@ -341,6 +351,21 @@ def one_thread() -> None:
         other.start()
         other.join()
         _own.alone = True
+
+
+def _pieces(tokens: int, n: int) -> int:
+    return max(1, min(n, tokens // LEAST))
+
+
+def _prefix_fast(fast: FastLlama, ids: Tensor) -> list[KeyValue]:
+    width = torch.get_num_threads()
+    pieces = fast.prefix_pieces(ids, _pieces(ids.shape[1], width))
+    return joined(side_by_side([partial(_by_itself, piece) for piece in pieces], width))
+
+
+def _by_itself(work: Callable[[], T]) -> T:
+    one_thread()
+    return work()
 
 
 def batches(items: list[_Window], tokens: int) -> list[list[_Window]]:
