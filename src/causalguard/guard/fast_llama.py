@@ -10,7 +10,7 @@ mask is needed, since padding stands after the text and attention looks back.
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own habit
@@ -26,6 +26,8 @@ PACKED_ROWS = 320
 """Rows that the packed weights are laid out for; any number is right, this one is fastest."""
 STEP = 32
 """Products have a multiple of so many rows, up to ten of them, and above of twice as many."""
+QUERIES = 128
+"""Attention takes no fewer queries at a time than so many, and fewer than twice as many."""
 
 
 def suits(backbone: nn.Module) -> bool:
@@ -151,32 +153,51 @@ class FastLlama:
         n = rows * length
         x = level(self._embed(ids).reshape(n, -1))
         places = torch.arange(start, start + length)[None]
-        cos, sin = (part[0, :, None] for part in self._rotary(x[None], places))
         half = self.width // 2
-        cos, sin = cos[..., :half], sin[..., :half]
-        mask = _causal(length, start, self.heads // self.groups, x.dtype)
-        nothing = x.new_zeros((1, self.groups, mask.shape[1] - start - length, self.width))
+        heads = self.heads + self.groups
+        cos, sin = (part[0, :, :half].repeat(1, heads) for part in self._rotary(x[None], places))
+        looks = list(_looks(length, start, self.heads // self.groups, x.dtype))
+        nothing = x.new_zeros((1, self.groups, -(start + length) % STEP, self.width))
         for number, layer in enumerate(self._layers):
-            qkv = layer.qkv(_normed(x, layer.epsilon))[:n].view(rows, length, -1, self.width)
-            turned = _rotate(qkv[:, :, : self.heads + self.groups], cos, sin)
-            q = turned[:, :, : self.heads].transpose(1, 2)
-            k = turned[:, :, self.heads :].transpose(1, 2)
-            v = qkv[:, :, self.heads + self.groups :].transpose(1, 2)
+            qkv = layer.qkv(_normed(x, layer.epsilon))[:n].view(rows, length, -1)
+            turned = _rotate(qkv[..., : heads * self.width], cos, sin)
+            # (rows, heads, length, halves, half a head)
+            turned = turned.view(rows, length, 2, heads, half).permute(0, 3, 1, 2, 4)
+            k = turned[:, self.heads :].flatten(3)
+            v = qkv[..., heads * self.width :].unflatten(-1, (-1, self.width)).transpose(1, 2)
             seen = baton.passed(number, (k, v))
             if prefix:
                 seen = [prefix[number], *seen]
             k, v = (torch.cat([part.expand(rows, -1, -1, -1) for part in (*parts, nothing)], dim=2)
                     for parts in zip(*seen, strict=True))  # fmt: skip
-            x = layer.out(level(self._attend(q, k, v, mask)), x)
+            attended = torch.zeros_like(x).view(len(x), -1, self.width)
+            self._attend(turned[:, : self.heads], k, v, looks, attended[:n])
+            x = layer.out(attended.flatten(1), x)
             x = layer.mlp(_normed(x, layer.epsilon), x)
             yield x[:n]
 
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
+    def _attend(
+        self, q: Tensor, k: Tensor, v: Tensor, looks: Sequence["Look"], out: Tensor
+    ) -> None:
         """Attention with the query heads of one key-value head side by side."""
-        rows, heads, length, width = q.shape
-        folded = q.reshape(rows, self.groups, heads // self.groups * length, width)
-        found = F.scaled_dot_product_attention(folded, k, v, attn_mask=mask)
-        return found.view(rows, heads, length, width).transpose(1, 2).reshape(rows * length, -1)
+        rows, heads, length = q.shape[:3]
+        out = out.view(rows, length, heads, self.width).transpose(1, 2)
+        for look in looks:
+            part = slice(look.start, look.end)
+            folded = q[:, :, part].reshape(rows, self.groups, -1, self.width)
+            seen = (x[:, :, : look.keys] for x in (k, v))
+            found = F.scaled_dot_product_attention(folded, *seen, attn_mask=look.mask)
+            out[:, :, part].copy_(found.view(rows, heads, -1, self.width))
+
+
+class Look(NamedTuple):
+    """Consecutive queries, and the keys that the last of them may look at."""
+
+    start: int
+    end: int
+    keys: int
+    mask: Tensor
+    """0 where a query may look, else minus infinity; shape (share * queries, keys)."""
 
 
 def level(x: Tensor) -> Tensor:
@@ -187,7 +208,7 @@ def level(x: Tensor) -> Tensor:
     """
     n = len(x)
     step = STEP if n <= 10 * STEP else 2 * STEP
-    return F.pad(x, (0, 0, 0, -n % step))
+    return F.pad(x, (0, 0, 0, -n % step)) if n % step else x
 
 
 class Relay:
@@ -247,9 +268,12 @@ class _Layer:
     def __init__(self, layer: Any) -> None:
         attention, mlp = layer.self_attn, layer.mlp
         first, second = layer.input_layernorm, layer.post_attention_layernorm
-        projections = (attention.q_proj, attention.k_proj, attention.v_proj)
         self.epsilon = float(first.variance_epsilon)
-        self.qkv = _Linear(torch.cat([_folded(p, first) for p in projections]))
+        # All heads' first halves before all second halves: turning them is then two long products
+        # instead of many short ones, and attention does not mind, as keys go with their queries.
+        turned = [_folded(p, first) for p in (attention.q_proj, attention.k_proj)]
+        halves = torch.cat(turned).unflatten(0, (-1, 2, attention.head_dim // 2)).transpose(0, 1)
+        self.qkv = _Linear(torch.cat((halves.flatten(0, 2), _folded(attention.v_proj, first))))
         self._out = _Linear(attention.o_proj.weight)
         self._gate = _Linear(_folded(mlp.gate_proj, second))
         self._up = _Linear(_folded(mlp.up_proj, second))
@@ -305,7 +329,7 @@ def _normed(x: Tensor, epsilon: float) -> Tensor:
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary position embedding (Su et al. 2021), halves paired as in transformers' Llama."""
+    """Rotary position embedding (Su et al. 2021) of all heads; first halves stand first."""
     turned = torch.empty(x.shape, dtype=x.dtype)
     (a, b), (c, d) = x.chunk(2, dim=-1), turned.chunk(2, dim=-1)
     torch.mul(a, cos, out=c).addcmul_(b, sin, value=-1)
@@ -313,8 +337,14 @@ def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return turned
 
 
-def _causal(length: int, before: int, share: int, dtype: torch.dtype) -> Tensor:
-    """0 where a query may look, else minus infinity; shape (share * T, P + T and padding)."""
-    keys = before + length
-    hidden = torch.ones(length, keys + -keys % STEP, dtype=torch.bool).triu(before + 1)
-    return torch.zeros(hidden.shape, dtype=dtype).masked_fill_(hidden, -torch.inf).repeat(share, 1)
+def _looks(length: int, before: int, share: int, dtype: torch.dtype) -> Iterator[Look]:
+    """What queries after ``before`` tokens may look at; long runs of them in parts, the first of
+    which need not be shown all keys."""
+    start = 0
+    for part in torch.empty(length).chunk(max(1, length // QUERIES)):
+        end = start + len(part)
+        keys = before + end + -(before + end) % STEP
+        hidden = torch.ones(len(part), keys, dtype=torch.bool).triu(before + start + 1)
+        mask = torch.zeros(hidden.shape, dtype=dtype).masked_fill_(hidden, -torch.inf)
+        yield Look(start, end, keys, mask.repeat(share, 1))
+        start = end
