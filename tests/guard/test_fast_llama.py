@@ -13,7 +13,7 @@ from transformers import DynamicCache, LlamaConfig, LlamaModel
 from causalguard.guard.api import Guard
 from causalguard.guard.deadline import side_by_side
 from causalguard.guard.encoder import final_norm
-from causalguard.guard.fast_llama import STEP, FastLlama, joined, level, suits
+from causalguard.guard.fast_llama import FastLlama, joined, level, suits
 from causalguard.records import ToolOutput
 
 DEPTH = 3
@@ -80,9 +80,10 @@ def test_a_piece_that_fails_takes_those_that_wait_for_it_along() -> None:
 def test_products_come_in_few_shapes(rows: int) -> None:
     """Each shape is compiled and kept: a megabyte of memory apiece."""
     filled = level(torch.ones(rows, 2))
-    assert len(filled) % STEP == 0
-    assert len(filled) < rows + (STEP if rows <= 320 else 2 * STEP)
+    assert len(filled) % 16 == 0
+    assert len(filled) < 1.25 * rows + 16
     assert filled.sum() == 2 * rows
+    assert len({len(level(torch.ones(n, 1))) for n in range(1, 641)}) <= 20
 
 
 @pytest.mark.parametrize("scaling", [{}, {"rope_type": "linear", "factor": 2.0}])

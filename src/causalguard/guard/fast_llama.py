@@ -7,6 +7,7 @@ residual sums are done by the library while a product's result is still in cache
 mask is needed, since padding stands after the text and attention looks back.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
@@ -24,8 +25,13 @@ OPS: Any = torch.ops.mkldnn
 CONTIGUOUS = torch.contiguous_format
 PACKED_ROWS = 320
 """Rows that the packed weights are laid out for; any number is right, this one is fastest."""
+STEPS = ((128, 16), (320, 32), (math.inf, 64))
+"""Products of up to so many rows have a multiple of so many."""
 STEP = 32
-"""Products have a multiple of so many rows, up to ten of them, and above of twice as many."""
+"""Attention looks at a multiple of so many keys."""
+SMALL = 320
+"""Rows up to which one call of torch's own norm is the faster: threads that call seldom do not
+wait for each other at the interpreter's lock."""
 QUERIES = 128
 """Attention takes no fewer queries at a time than so many, and fewer than twice as many."""
 
@@ -157,22 +163,25 @@ class FastLlama:
         heads = self.heads + self.groups
         cos, sin = (part[0, :, :half].repeat(1, heads) for part in self._rotary(x[None], places))
         looks = list(_looks(length, start, self.heads // self.groups, x.dtype))
-        nothing = x.new_zeros((1, self.groups, -(start + length) % STEP, self.width))
+        filling = -(start + length) % STEP
+        nothing = [x.new_zeros((rows, self.groups, filling, self.width))] if filling else []
+        # one place for the results of attention, whose padding stays zero
+        attended = x.new_zeros((len(x), self.heads * self.width))
+        out = attended[:n].view(rows, length, self.heads, self.width).transpose(1, 2)
         for number, layer in enumerate(self._layers):
             qkv = layer.qkv(_normed(x, layer.epsilon))[:n].view(rows, length, -1)
             turned = _rotate(qkv[..., : heads * self.width], cos, sin)
             # (rows, heads, length, halves, half a head)
             turned = turned.view(rows, length, 2, heads, half).permute(0, 3, 1, 2, 4)
             k = turned[:, self.heads :].flatten(3)
-            v = qkv[..., heads * self.width :].unflatten(-1, (-1, self.width)).transpose(1, 2)
+            v = qkv[..., heads * self.width :].view(rows, length, -1, self.width).transpose(1, 2)
             seen = baton.passed(number, (k, v))
             if prefix:
                 seen = [prefix[number], *seen]
-            k, v = (torch.cat([part.expand(rows, -1, -1, -1) for part in (*parts, nothing)], dim=2)
+            k, v = (torch.cat([*(_for(rows, part) for part in parts), *nothing], dim=2)
                     for parts in zip(*seen, strict=True))  # fmt: skip
-            attended = torch.zeros_like(x).view(len(x), -1, self.width)
-            self._attend(turned[:, : self.heads], k, v, looks, attended[:n])
-            x = layer.out(attended.flatten(1), x)
+            self._attend(turned[:, : self.heads], k, v, looks, out)
+            x = layer.out(attended, x)
             x = layer.mlp(_normed(x, layer.epsilon), x)
             yield x[:n]
 
@@ -180,14 +189,17 @@ class FastLlama:
         self, q: Tensor, k: Tensor, v: Tensor, looks: Sequence["Look"], out: Tensor
     ) -> None:
         """Attention with the query heads of one key-value head side by side."""
-        rows, heads, length = q.shape[:3]
-        out = out.view(rows, length, heads, self.width).transpose(1, 2)
         for look in looks:
             part = slice(look.start, look.end)
-            folded = q[:, :, part].reshape(rows, self.groups, -1, self.width)
-            seen = (x[:, :, : look.keys] for x in (k, v))
-            found = F.scaled_dot_product_attention(folded, *seen, attn_mask=look.mask)
-            out[:, :, part].copy_(found.view(rows, heads, -1, self.width))
+            folded = q[:, :, part].reshape(len(q), self.groups, -1, self.width)
+            keys, values = k[:, :, : look.keys], v[:, :, : look.keys]
+            found = F.scaled_dot_product_attention(folded, keys, values, attn_mask=look.mask)
+            out[:, :, part] = found.view(len(q), self.heads, -1, self.width)
+
+
+def _for(rows: int, part: Tensor) -> Tensor:
+    """The same keys or values for every row."""
+    return part if len(part) == rows else part.expand(rows, -1, -1, -1)
 
 
 class Look(NamedTuple):
@@ -207,7 +219,7 @@ def level(x: Tensor) -> Tensor:
     with texts of every length that is the better part of a gigabyte.
     """
     n = len(x)
-    step = STEP if n <= 10 * STEP else 2 * STEP
+    step = next(step for most, step in STEPS if n <= most)
     return F.pad(x, (0, 0, 0, -n % step)) if n % step else x
 
 
@@ -272,7 +284,8 @@ class _Layer:
         # All heads' first halves before all second halves: turning them is then two long products
         # instead of many short ones, and attention does not mind, as keys go with their queries.
         turned = [_folded(p, first) for p in (attention.q_proj, attention.k_proj)]
-        halves = torch.cat(turned).unflatten(0, (-1, 2, attention.head_dim // 2)).transpose(0, 1)
+        both = torch.cat(turned)
+        halves = both.view(-1, 2, attention.head_dim // 2, both.shape[1]).transpose(0, 1)
         self.qkv = _Linear(torch.cat((halves.flatten(0, 2), _folded(attention.v_proj, first))))
         self._out = _Linear(attention.o_proj.weight)
         self._gate = _Linear(_folded(mlp.gate_proj, second))
@@ -323,6 +336,8 @@ def _folded(projection: Any, norm: Any) -> Tensor:
 
 def _normed(x: Tensor, epsilon: float) -> Tensor:
     """Root mean square 1; the norm's own weights stand in the product that follows."""
+    if len(x) <= SMALL:
+        return F.rms_norm(x, x.shape[1:], None, epsilon)
     y = x.to(torch.float32, copy=True)
     squares = torch.linalg.vector_norm(y, dim=-1, keepdim=True).square_()
     return y.mul_(squares.div_(x.shape[-1]).add_(epsilon).rsqrt_()).to(x.dtype)
@@ -338,8 +353,10 @@ def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 def _looks(length: int, before: int, share: int, dtype: torch.dtype) -> Iterator[Look]:
-    """What queries after ``before`` tokens may look at; long runs of them in parts, the first of
-    which need not be shown all keys."""
+    """What queries after ``before`` tokens may look at.
+
+    Long runs of them come in parts, the first of which need not be shown all keys.
+    """
     start = 0
     for part in torch.empty(length).chunk(max(1, length // QUERIES)):
         end = start + len(part)
