@@ -3,7 +3,8 @@
     python benchmarks/planted_defects.py --seeds 20 --output benchmarks/results/planted_defects.json
 
 Each fake guard has one defect, planted in its scorer; the certifier sees only its answers.  A
-defect is caught when every gate meant for it fails.  The sound guard must pass.
+defect is caught when every gate meant for it fails.  The sound guard must pass.  "Leaked audit
+rows" knows one audit set by heart, but the set that counts follows from the finished model.
 Target: each defect caught in at least 19 of 20 seeds; the sound guard refused in at most 5 %.
 """
 
@@ -20,18 +21,20 @@ from causalguard.certify.analysis import analyse
 from causalguard.certify.assemble import held_out_families
 from causalguard.certify.evidence import collect
 from causalguard.certify.policy import parse
-from causalguard.certify.report.model import Results
+from causalguard.certify.report.model import Results, audit_seed
+from causalguard.errors import ScanError
 from support import planted
 
 
 def certify(make: Callable[[int], planted.FakeGuard], seed: int) -> Results:
     """One certification of one fake guard."""
+    root = f"{seed:064x}"
     policy = parse(planted.FULL_POLICY.encode(), where="planted").policy
     with tempfile.TemporaryDirectory() as directory:
         trial_set = collect(
             make(seed),
-            planted.small_world(policy.audit_sets, seed, misled=True),
-            model_sha256="0" * 64,
+            planted.small_world(policy.audit_sets, audit_seed(root), misled=True),
+            model_sha256=root,
             partial=Path(directory) / "partial",
         )
     trained = {"families_trained": list(planted.TRAINED)}
@@ -41,6 +44,15 @@ def certify(make: Callable[[int], planted.FakeGuard], seed: int) -> Results:
 def sound(seed: int) -> planted.FakeGuard:
     """The guard without a defect."""
     return planted.FakeGuard(planted.sound, seed=seed)
+
+
+def no_verdict(seed: int) -> bool:
+    """Whether a guard with risks that are no numbers gets an error in place of a report."""
+    try:
+        certify(lambda seed: planted.FakeGuard(planted.no_number, seed=seed), seed)
+    except ScanError:
+        return True
+    return False
 
 
 def main() -> None:
@@ -60,6 +72,9 @@ def main() -> None:
             caught += set(defect.gates) <= failed and found.result == "FAILED"
         rows[defect.name] = f"{caught} of {options.seeds}"
         print(f"{defect.name:32} {caught:3d} of {options.seeds}   gates: {', '.join(defect.gates)}")
+    refused = sum(no_verdict(seed) for seed in range(options.seeds))
+    rows["NaN risks (typed error, no report)"] = f"{refused} of {options.seeds}"
+    print(f"{'NaN risks':32} {refused:3d} of {options.seeds}   ScanError")
     if options.output is not None:
         options.output.write_text(json.dumps(rows, indent=1) + "\n")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from causalguard.errors import ScanError
 from causalguard.guard.api import Guard, build_scorer
@@ -172,3 +173,14 @@ def test_a_batch_that_fails_fails_the_whole_scan(
     monkeypatch.setattr("causalguard.guard.scorer.one_thread", broken)
     with pytest.raises(ScanError, match="out of memory"):
         guard.scan(outputs() * 20)
+
+
+def test_a_risk_that_is_no_number_is_an_error_and_never_a_low_risk(tiny_model: Path) -> None:
+    head = load_file(tiny_model / "head.safetensors")
+    save_file(
+        {name: torch.full_like(weight, 3e38) for name, weight in head.items()},
+        tiny_model / "head.safetensors",
+    )
+    guard = Guard.load(tiny_model, require_certified=False, dtype="float32")
+    with pytest.raises(ScanError, match="no number"):
+        guard.scan([ToolOutput(text="hello")])

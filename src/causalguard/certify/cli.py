@@ -14,7 +14,7 @@ import numpy as np
 from causalguard import console
 from causalguard.attestation import keys
 from causalguard.attestation.certificate import Certificate
-from causalguard.attestation.digests import model_dir_digests
+from causalguard.attestation.digests import model_dir_digests, root_digest
 from causalguard.certify import assemble, evidence, pipeline
 from causalguard.certify import verify as checks
 from causalguard.certify.attachments import (
@@ -27,7 +27,7 @@ from causalguard.certify.attacks.cli import attack, structural_command
 from causalguard.certify.crew import Crew
 from causalguard.certify.policy import LoadedPolicy
 from causalguard.certify.policy import load as load_policy
-from causalguard.certify.report.model import Report
+from causalguard.certify.report.model import Report, audit_seed
 from causalguard.certify.trials import TrialSet, read_trials
 from causalguard.errors import InputError, NotCertifiedError, UnsignedError
 from causalguard.interventions.triplets import read as read_triplets
@@ -35,7 +35,6 @@ from causalguard.records import Triplet
 
 CODES = {"PASSED": console.OK, "FAILED": console.NEGATIVE, "INCONCLUSIVE": console.FAILED}
 COLOURS = {"PASSED": "green", "FAILED": "red", "INCONCLUSIVE": "yellow"}
-DEFAULT_SEED = 7_000_001
 
 _PATH = click.Path(path_type=Path)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -62,7 +61,9 @@ Exit codes: 0 PASSED, 1 FAILED, 2 wrong usage, 3 INCONCLUSIVE or the run failed.
 @click.option("--model", type=_PATH, help="MODEL_DIR, as guard-train writes it.")
 @click.option("--data", type=_PATH, help="Audit set: JSONL of matched sets.  Default: rendered.")
 @click.option("--sets", type=click.IntRange(min=1), help="Matched sets to render.")
-@click.option("--seed", type=click.IntRange(min=0), default=DEFAULT_SEED, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0),
+              help="Of the rendered set.  Default: follows from the model's digest, so that nobody "
+              "could train on the set.")  # fmt: skip
 @click.option("--policy", default="default", show_default=True, help="default, demo, or a file.")
 @click.option("--key", help="Private key: a file, env:NAME or a key service's URI.")
 @click.option("--public-key", type=_PATH, help="Its public half (needed for a key service).")
@@ -93,7 +94,7 @@ def cli(
     model: Path | None,
     data: Path | None,
     sets: int | None,
-    seed: int,
+    seed: int | None,
     policy: str,
     key: str | None,
     public_key: Path | None,
@@ -117,7 +118,7 @@ def cli(
     if not model.is_dir():
         raise click.UsageError(f"--model {model}: no such directory; give a MODEL_DIR")
     loaded = load_policy(policy)
-    model_dir_digests(model)  # a damaged directory is noticed before an audit set is rendered
+    root = root_digest(model_dir_digests(model))  # damage is noticed before a set is rendered
     if workers > 1 and device != "cpu":
         raise click.UsageError("--workers are for --device cpu: a GPU is kept busy by one process")
     public = None if public_key is None else keys.load_public(public_key)
@@ -125,6 +126,8 @@ def cli(
     pipeline.check_target(output or model, signed=signer is not None)
     others = [_other(model, name) for name in also]
     attached = _attached(model, attacks, structural)
+    if seed is None:
+        seed = audit_seed(root)
     audit = _audit(data, sets or loaded.policy.audit_sets, seed)
     guard = evidence.load_guard(model, device=device, dtype=dtype)
     dtype = guard.backend.rsplit("-", 1)[-1]

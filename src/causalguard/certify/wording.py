@@ -9,6 +9,8 @@ from causalguard.certify.report.model import (
     GateOutcome,
     MissSection,
     Outcome,
+    Report,
+    audit_seed,
 )
 
 MULTIPLICITY = (
@@ -49,6 +51,15 @@ NOT_COVERED = (
 def percent(value: float) -> str:
     """A share as a percentage with three significant digits."""
     return f"{100 * value:.3g} %"
+
+
+def seed_words(report: Report) -> str:
+    """Who chose the audit set, and whether the model could have been trained on it."""
+    if report.data.seed is None:
+        return "the certifier, who read it from a file; the model may have seen it"
+    if report.data.seed == audit_seed(report.model.root_sha256):
+        return f"the model's digest (seed {report.data.seed}): it could not be known in training"
+    return f"the certifier (seed {report.data.seed}); known before the model was made, perhaps"
 
 
 def agreement_words(backend: BackendPart) -> str:

@@ -5,6 +5,7 @@ computed once per distinct S and shared by its windows.  A text is scored as it 
 view, and in the decoded views that it has (views.py); the highest risk counts.
 """
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from causalguard.errors import ScanError
 from causalguard.guard.deadline import side_by_side
 from causalguard.guard.encoder import Encoder
 from causalguard.guard.fast_llama import FastLlama, KeyValue, joined, level, suits
@@ -321,6 +323,10 @@ class Released(nn.Module):
         raise RuntimeError("this guard let go of its layers; make a scorer with build_scorer")
 
 
+NO_NUMBER = (
+    "the guard computed a risk that is no number, so nothing is known of this text; its weights "
+    "are damaged or too large for this dtype: load it in float32, or another model"
+)
 SOME, MANY = 64, 1024
 """Texts that fill a batch on a CPU, and on a GPU."""
 LEAST = 64
@@ -420,6 +426,8 @@ class _Document:
         part = self.token_risk[start : start + len(risk)]
         np.maximum(part, risk, out=part)
         highest = float(risk.max())
+        if not math.isfinite(highest):  # it would compare below every threshold
+            raise ScanError(NO_NUMBER)
         # Ties go to the earlier window, so that the order of batches does not matter.
         if (highest, -start) > self.best:
             self.best = (highest, -start)

@@ -13,7 +13,7 @@ from causalguard.certify.discovery.graph import Graph as DrawnGraph
 from causalguard.certify.report import svg
 from causalguard.certify.report.attached import CertifiedRecall
 from causalguard.certify.report.model import Gap, GateOutcome, Rate, Report, Test
-from causalguard.certify.wording import agreement_words, percent
+from causalguard.certify.wording import agreement_words, percent, seed_words
 
 SECTIONS = (
     ("gates", "Gates"),
@@ -440,6 +440,7 @@ def _provenance(report: Report) -> str:
             "audit set",
             f"{report.data.origin}, {report.data.sets} sets, sha256 {report.data.sha256}",
         ],
+        ["audit set chosen by", seed_words(report)],
         ["trials", report.evidence.trials_sha256],
         ["representations", report.evidence.representations_sha256],
         *_pairs("file ", report.model.files),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from causalguard.certify.report.model import GateOutcome, Rate, Report
-from causalguard.certify.wording import agreement_words, percent
+from causalguard.certify.wording import agreement_words, percent, seed_words
 
 _SPECIAL = str.maketrans(
     {char: "\\" + char for char in "\\`*_{}[]<>#|~!$"} | {"\n": " ", "\r": " "}
@@ -169,6 +169,7 @@ def _provenance(report: Report) -> list[str]:
         ("model", f"{report.model.name} ({report.model.root_sha256})"),
         ("threshold", report.model.threshold),
         ("audit set", f"{report.data.origin}, {report.data.sets} sets ({report.data.sha256})"),
+        ("chosen by", seed_words(report)),
         *(("backend", f"{b.name}: {agreement_words(b)}") for b in report.backends),
         ("trials", report.evidence.trials_sha256),
         ("attempt", report.attempt),

@@ -7,6 +7,7 @@ digits so that the last bits of a linear-algebra library do not change a report'
 The JSON schema made from these classes is published as ``schema/safety-report-v1.json``.
 """
 
+from hashlib import sha256
 from typing import Any, Literal
 
 from pydantic import Field
@@ -391,6 +392,20 @@ class DataPart(Part):
     seed: int | None
     licences: dict[str, int]
     sources: dict[str, int]
+
+
+def audit_seed(root_sha256: str) -> int:
+    """Seed of the audit set that belongs to a model.
+
+    It follows from the digest of the finished weights and threshold, so nobody who trained or
+    calibrated them could know, or train on, the texts that they are certified with.
+
+    Args:
+        root_sha256: root digest of the MODEL_DIR's signed files.
+
+    Returns: a number below 2^32.
+    """
+    return int(sha256(b"causalguard/audit-set/1 " + root_sha256.encode()).hexdigest()[:8], 16)
 
 
 class BackendPart(Part):
