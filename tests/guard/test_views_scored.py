@@ -69,7 +69,7 @@ def test_the_risk_is_the_maximum_over_the_raw_view_and_what_others_decode(guard:
     expected = np.where(counts, decoded.token_risk, 0)
     np.testing.assert_allclose(scored.views[0].token_risk, expected, atol=1e-6)
     assert scored.risk == pytest.approx(max(raw.risk, expected.max()), abs=1e-6)
-    np.testing.assert_array_equal(scored.token_risk, raw.token_risk)
+    np.testing.assert_allclose(scored.token_risk, raw.token_risk, atol=1e-6)
 
 
 def test_a_verdict_from_a_view_points_at_the_encoded_run_and_says_so(guard: Guard) -> None:
