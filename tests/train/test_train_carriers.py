@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 import torch
+from click.testing import CliRunner
 from safetensors.torch import load_file
 
 from causalguard.errors import ConfigError, DataError
+from causalguard.interventions.cli import command
 from causalguard.train.carriers import matched_sets, quoted
 from causalguard.train.config import TrainConfig, parse_config
 from causalguard.train.examples import Example, read_examples
@@ -75,6 +77,17 @@ def test_keeping_everything_for_the_threshold_is_refused(
     extra = {"path": str(labelled), "calibrate": 0.999}
     raw_config["data"] = {"extra": [extra]}
     with pytest.raises(DataError, match="calibrate"):
+        load_sources(parse_config(raw_config, where="test"))
+
+
+def test_sets_of_the_audit_split_are_not_trained_on(
+    raw_config: dict[str, Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "leaked.jsonl"
+    made = CliRunner().invoke(command, ["triplets", "-n", "2", "--split", "audit", "-o", str(path)])
+    assert made.exit_code == 0
+    raw_config["data"] = {"files": [{"path": str(path)}]}
+    with pytest.raises(DataError, match="audit split"):
         load_sources(parse_config(raw_config, where="test"))
 
 

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 GENERATED = "generated"
 """Name of the engine as a source of examples."""
+AUDIT = "engine/audit-"
+"""What the source of a set from the engine's audit split begins with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,12 @@ def load_sources(config: TrainConfig, *, say: Callable[[str], None] = log.info) 
         from causalguard.interventions import triplets
 
         found = triplets.read(file.path)
+        leaked = next((t.id for t in found if t.source.startswith(AUDIT)), None)
+        if leaked is not None:
+            raise DataError(
+                f"{file.path}: {leaked} is of the engine's audit split, which certifies; "
+                "render what is trained on with --split train"
+            )
         sets += found
         whole += from_triplets(noisy(found, data.noise, seed=config.seed), str(file.path))
         weights[str(file.path)] = file.weight

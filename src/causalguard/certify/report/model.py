@@ -398,7 +398,8 @@ def audit_seed(root_sha256: str) -> int:
     """Seed of the audit set that belongs to a model.
 
     It follows from the digest of the finished weights and threshold, so nobody who trained or
-    calibrated them could know, or train on, the texts that they are certified with.
+    calibrated them could know, or train on, the texts that they are certified with.  The parts
+    that they are made of (the audit split's carriers, goals, templates) are public all the same.
 
     Args:
         root_sha256: root digest of the MODEL_DIR's signed files.
