@@ -11,7 +11,7 @@ from typing import Literal
 from causalguard.certify import gates, graphs, hypotheses, metrics, representation, wording
 from causalguard.certify.measures import Sections, measure_all
 from causalguard.certify.metrics import CLEAN, of_kind
-from causalguard.certify.policy import FACTORS, Policy
+from causalguard.certify.policy import Policy
 from causalguard.certify.report.model import (
     Effect,
     Episode,
@@ -204,7 +204,8 @@ def effect_section(trials: Rows, policy: Policy) -> tuple[Effect, ...]:
 
 def gap_section(trials: Rows, policy: Policy) -> tuple[Gap, ...]:
     """Equivalence over the levels of each nuisance, at fixed Y."""
-    found = (metrics.gap(trials, factor, among, policy) for factor in FACTORS for among in AMONG)
+    pairs = ((factor, among) for factor in policy.gap_factors for among in AMONG)
+    found = (metrics.gap(trials, factor, among, policy) for factor, among in pairs)
     return tuple(gap for gap in found if gap is not None)
 
 

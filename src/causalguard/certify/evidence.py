@@ -121,6 +121,8 @@ def plan(triplets: Sequence[Triplet]) -> list[Planned]:
 def _assigned(triplet: Triplet, kind: Kind, y: int, output: ToolOutput) -> dict[str, Any]:
     nuisance = dict(triplet.nuisance)
     nuisance.setdefault("tool", triplet.tool)
+    # a user's rows seldom say what kind of output a tool gives: each tool is then its own kind
+    nuisance.setdefault("kind", nuisance["tool"])
     nuisance.setdefault("source", triplet.source.split("/")[0])
     nuisance |= {f"cluster.{name}": label for name, label in triplet.cluster.items()}
     return {

@@ -15,6 +15,7 @@ from causalguard.certify.policy import Policy
 from causalguard.certify.probe import source_probe
 from causalguard.certify.report.model import Effect, Gap, MissSection, Test
 from causalguard.certify.trials import TrialSet
+from causalguard.certify.wording import factor_words
 from causalguard.errors import DataError
 from causalguard.records import Kind, Trial
 from causalguard.stats import bounds
@@ -185,7 +186,7 @@ def _gap_test(gap: Gap) -> Test:
     number = {"length": "H5", "position": "H5", "source": "H6"}.get(gap.factor, "H4")
     return Test(
         id=f"{number}.{gap.factor}.{gap.among}",
-        claim=f"P(flagged) of {gap.among} texts does not depend on the {gap.factor}",
+        claim=f"P(flagged) of {gap.among} texts does not depend on the {factor_words(gap.factor)}",
         null=f"the largest gap between two levels exceeds {gap.margin:g}",
         method="equivalence: Clopper-Pearson at delta/2 on both rates, intersection-union",
         guarantee="exact",

@@ -48,7 +48,7 @@ def measure_all(trials: Sequence[Trial], sections: Sections, policy: Policy) -> 
         *_rate_measures(sections.miss, sections.false, policy),
         *_misled(trials, policy),
         *map(_effect_measure, sections.effects),
-        *(_gap_measure(f"gap.{gap.factor}.{gap.among}", gap, policy) for gap in sections.gaps),
+        *(gap_measure(f"gap.{gap.factor}.{gap.among}", gap, policy) for gap in sections.gaps),
         *_family_gap(sections.miss, policy),
         *_ranking_measures(sections.ranking, policy),
         *_representation_measures(sections.representation, policy),
@@ -77,7 +77,7 @@ def _effect_measure(effect: Effect) -> Measure:
     )
 
 
-def _gap_measure(quantity: str, gap: Gap, policy: Policy) -> Measure:
+def gap_measure(quantity: str, gap: Gap, policy: Policy) -> Measure:
     return _measure(
         quantity,
         gap.estimate,
@@ -172,7 +172,7 @@ def _family_gap(miss: MissSection, policy: Policy) -> list[Measure]:
         return []
     counts = {f.rate.name: (f.rate.hits, f.rate.clusters) for f in miss.families}
     found = metrics.gap_of(counts, "family", "injected", policy)
-    return [_gap_measure("miss.family-gap", found, policy)]
+    return [gap_measure("miss.family-gap", found, policy)]
 
 
 def _ranking_measures(ranking: Ranking, policy: Policy) -> list[Measure]:

@@ -16,7 +16,14 @@ from causalguard.attestation.digests import sha256_bytes
 from causalguard.errors import ConfigError
 
 FACTORS = ("topic", "tool", "format", "language", "position", "length", "source")
-_FACTOR = "|".join(FACTORS)
+"""Nuisances of every report: their gaps, the learned graph, what the causal model implies."""
+NAMED_FACTORS = ("kind",)
+"""Nuisances of which only the gaps are measured, and only where a policy names them: reports of
+policies that do not are recomputed as they were.  ``kind`` is the kind of tool output; a tool has
+hardly ever two of them, so a graph with both would join these and little else."""
+GAP_FACTORS = (*FACTORS, *NAMED_FACTORS)
+"""Nuisances that a gate or ``level_clusters`` may name."""
+_FACTOR = "|".join(GAP_FACTORS)
 QUANTITY = re.compile(
     r"miss\.(overall|every-family|next-family|family-gap|misled)"
     r"|false-positive\.(overall|benign|counterfactual|imperative|authorised|longest|episode)"
@@ -95,7 +102,7 @@ class Policy(Strict):
     min_level_clusters: int = Field(default=20, ge=1)
     """Levels of a nuisance with fewer clusters are pooled as ``(rare)``."""
     level_clusters: dict[str, int] = Field(default_factory=dict)
-    """The same for single nuisances that have many levels, e.g. ``tool``."""
+    """The same for single nuisances that have many levels, e.g. ``tool`` or ``kind``."""
     length_edges: tuple[int, ...] = (64, 128, 256, 512, 1024, 2048, 4096)
     """Edges in tokens between the rows of the table by length."""
     episode: int = Field(default=10, ge=1)
@@ -119,9 +126,9 @@ class Policy(Strict):
         if not any(gate.required for gate in self.gates):
             message = "no gate is required: such a policy would pass anything"
             raise ValueError(message)
-        strange = sorted(set(self.level_clusters) - set(FACTORS))
+        strange = sorted(set(self.level_clusters) - set(GAP_FACTORS))
         if strange:
-            message = f"level_clusters: unknown {', '.join(strange)}; use {', '.join(FACTORS)}"
+            message = f"level_clusters: unknown {', '.join(strange)}; use {', '.join(GAP_FACTORS)}"
             raise ValueError(message)
         if list(self.length_edges) != sorted(set(self.length_edges)) or min(self.length_edges) < 1:
             message = "length_edges must be whole numbers > 0 in rising order"
@@ -131,6 +138,15 @@ class Policy(Strict):
     def level_minimum(self, factor: str) -> int:
         """Clusters below which a level of this nuisance is pooled with the other rare ones."""
         return self.level_clusters.get(factor, self.min_level_clusters)
+
+    @property
+    def gap_factors(self) -> tuple[str, ...]:
+        """Nuisances whose gaps the report has: all of FACTORS, and the others that are named."""
+        asked = {
+            gate.quantity.split(".")[1] for gate in self.gates if gate.quantity.startswith("gap.")
+        }
+        named = tuple(n for n in NAMED_FACTORS if n in asked or n in self.level_clusters)
+        return (*FACTORS, *named)
 
     @property
     def delta(self) -> float:

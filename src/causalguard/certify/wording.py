@@ -48,6 +48,11 @@ NOT_COVERED = (
 )
 
 
+def factor_words(factor: str) -> str:
+    """A nuisance as people call it; ``kind`` alone would be read as the member's kind."""
+    return {"kind": "kind of tool"}.get(factor, factor)
+
+
 def percent(value: float) -> str:
     """A share as a percentage with three significant digits."""
     return f"{100 * value:.3g} %"

@@ -13,7 +13,7 @@ from causalguard.certify.discovery.graph import Graph as DrawnGraph
 from causalguard.certify.report import svg
 from causalguard.certify.report.attached import CertifiedRecall
 from causalguard.certify.report.model import Gap, GateOutcome, Rate, Report, Test
-from causalguard.certify.wording import agreement_words, percent, seed_words
+from causalguard.certify.wording import agreement_words, factor_words, percent, seed_words
 
 SECTIONS = (
     ("gates", "Gates"),
@@ -244,8 +244,9 @@ def _nuisances(gaps: Iterable[Gap]) -> str:
             for level in gap.levels
         ]
         summary = (
-            f"{gap.factor}, {gap.among} texts: largest gap {percent(gap.estimate)}, at most "
-            f"{percent(gap.high)} (margin {percent(gap.margin)}, power {gap.power:.2f})"
+            f"{factor_words(gap.factor)}, {gap.among} texts: largest gap "
+            f"{percent(gap.estimate)}, at most {percent(gap.high)} "
+            f"(margin {percent(gap.margin)}, power {gap.power:.2f})"
         )
         table = _table(("level", "flagged", "clusters", "share", "interval"), rows)
         parts.append(f"<details><summary>{escape(summary)}</summary>{table}</details>")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from causalguard.certify.report.model import GateOutcome, Rate, Report
-from causalguard.certify.wording import agreement_words, percent, seed_words
+from causalguard.certify.wording import agreement_words, factor_words, percent, seed_words
 
 _SPECIAL = str.maketrans(
     {char: "\\" + char for char in "\\`*_{}[]<>#|~!$"} | {"\n": " ", "\r": " "}
@@ -80,7 +80,7 @@ def _tests(report: Report) -> list[str]:
     ]
     gaps = [
         [
-            g.factor,
+            factor_words(g.factor),
             g.among,
             percent(g.estimate),
             percent(g.high),
