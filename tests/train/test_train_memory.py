@@ -1,9 +1,14 @@
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from click.testing import CliRunner
+from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
 
 from causalguard.errors import TrainingError
 from causalguard.train import recover
@@ -23,7 +28,7 @@ from causalguard.train.plan import advice, plan_text
 from causalguard.train.quantise import BITS
 from causalguard.train.recover import halved, newest_checkpoint
 from causalguard.train.run import Prepared, make_trainer, train
-from causalguard.train.shapes import find_base
+from causalguard.train.shapes import SHAPES, find_base
 
 
 def change(config: TrainConfig, **changes: Any) -> TrainConfig:
@@ -91,6 +96,40 @@ def test_checkpointing_and_smaller_batches_need_less(shaped: TrainConfig) -> Non
 
     assert activations(checkpointing=True) < 0.6 * activations()
     assert activations(batch=4) < 0.6 * activations()
+
+
+def test_offloading_frees_what_checkpointing_keeps_of_every_layer(shaped: TrainConfig) -> None:
+    base, config = find_base(shaped.base), change(shaped, checkpointing=True)
+    at = worst_shape(config)
+
+    def peak(config: TrainConfig) -> int:
+        return predict(config, base, bf16=False, gpu=True, shape=at).total
+
+    saved = peak(config) - peak(change(config, offload=True))
+    one = at.rows * at.length * int(SHAPES["tiny-llama"]["hidden_size"]) * 4  # a layer's, float32
+    assert (config.depth - 1) * one <= saved <= config.depth * one
+
+
+def test_offloading_changes_no_gradient(
+    shaped: TrainConfig, prepared: Prepared, tmp_path: Path
+) -> None:
+    config = change(shaped, checkpointing=True)
+    data = replace(prepared, base=find_base(config.base))
+    moved: list[torch.Size] = []
+
+    def away(tensor: Tensor) -> Tensor:
+        moved.append(tensor.shape)
+        return tensor.clone()
+
+    gradients = []
+    for keep in (nullcontext, partial(saved_tensors_hooks, away, Tensor.clone)):
+        trainer = make_trainer(config, data, tmp_path, device="cpu")
+        trainer.model.keep = keep
+        batch = next(iter(trainer.get_train_dataloader()))
+        trainer.compute_loss(trainer.model, batch).backward()
+        gradients.append([p.grad for p in trainer.model.trainable().values()])
+    assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
+    assert len([shape for shape in moved if len(shape) == 3]) >= config.depth
 
 
 def test_states_are_counted_as_the_optimiser_keeps_them() -> None:

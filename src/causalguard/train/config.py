@@ -293,6 +293,8 @@ class TrainConfig(_Section):
     """Compile the decoder layers: a minute's start, then fewer and larger kernels."""
     checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, a third more time."""
+    offload: bool = False
+    """With ``checkpointing`` on a GPU: what each layer is recomputed from waits in host memory."""
     packed: bool = False
     """Compute what the members of a matched set share only once; same results."""
     deterministic: bool = False
@@ -320,6 +322,8 @@ class TrainConfig(_Section):
             faults.append("steps is 0, without heads_first or init: nothing would be trained")
         if self.steps == 0 and self.loss.task > 0:
             faults.append("loss.task is above 0, but with steps: 0 no adapter is trained")
+        if self.offload and not self.checkpointing:
+            faults.append("offload moves what checkpointing keeps: set checkpointing: true as well")
         if self.compile and self.lora.lowest_share < 1:
             faults.append("compile would compile anew at every share: lora.lowest_share must be 1")
         if self.windows.stride > self.windows.tokens:

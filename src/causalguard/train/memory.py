@@ -8,6 +8,7 @@ architecture, and a 7B model is planned in seconds on a laptop.
 import os
 import weakref
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -192,7 +193,7 @@ def predict(
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     at = shape or worst_shape(config)
-    model = _without_memory(config, base, bf16=bf16)
+    model = _without_memory(config, base, bf16=bf16, gpu=gpu)
     with FakeTensorMode(), Meter() as meter:
         _give_storage(model, gpu=gpu)
         fixed = meter.now
@@ -215,6 +216,18 @@ def predict(
     )
 
 
+def elsewhere() -> AbstractContextManager[object]:
+    """What is saved for the backward pass inside this block takes no memory until it is used."""
+
+    def pack(tensor: Tensor) -> tuple[torch.Size, torch.dtype]:
+        return tensor.shape, tensor.dtype
+
+    def unpack(kept: tuple[torch.Size, torch.dtype]) -> Tensor:
+        return torch.empty(kept[0], dtype=kept[1])
+
+    return torch.autograd.graph.saved_tensors_hooks(pack, unpack)
+
+
 def _logits_bytes(model: TrainedModel, shape: Shape, *, bf16: bool) -> int:
     """A chunk's logits in the type that they are computed in, in float32, and their gradient."""
     if model.language is None or shape.chats is None:
@@ -223,12 +236,15 @@ def _logits_bytes(model: TrainedModel, shape: Shape, *, bf16: bool) -> int:
     return min(CHUNK, shape.chats[2]) * vocabulary * (10 if bf16 else 8)
 
 
-def _without_memory(config: TrainConfig, base: BaseFiles, *, bf16: bool) -> TrainedModel:
+def _without_memory(
+    config: TrainConfig, base: BaseFiles, *, bf16: bool, gpu: bool
+) -> TrainedModel:
     """The model of a run as shapes and types alone."""
     dtype = torch.bfloat16 if bf16 else torch.float32
     how = Build(
         dtype=dtype,
         checkpointing=config.checkpointing,
+        offload=config.offload and gpu,
         bf16_heads=config.head_precision == "bf16",
         attention=_attention(config.attn),
     )
@@ -243,6 +259,8 @@ def _without_memory(config: TrainConfig, base: BaseFiles, *, bf16: bool) -> Trai
         model = assemble(backbone, digest, config.exits, config.lora, how, place=place)
         if config.loss.task > 0:
             model.language = add_language(backbone, base, how, place=place)
+        if how.offload:
+            model.keep = elsewhere
         return model.train()
 
 

@@ -70,6 +70,8 @@ class Build:
     """Compile the layers; see train/kernels.py."""
     checkpointing: bool = False
     """Recompute activations in the backward pass."""
+    offload: bool = False
+    """What they are recomputed from waits in host memory; for GPUs."""
     bf16_heads: bool = False
     """The heads' linear maps compute in bfloat16."""
     language: bool = False
@@ -80,9 +82,17 @@ class TrainedModel(nn.Module):
     """The guard's encoder as Trainer wants it: rows in, ``{layer: (R, logits)}`` out."""
 
     def __init__(
-        self, encoder: Encoder, adapter: Adapter, base_digest: str, *, bf16_heads: bool = False
+        self,
+        encoder: Encoder,
+        adapter: Adapter,
+        base_digest: str,
+        *,
+        bf16_heads: bool = False,
+        keep: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
+        """Take the parts; the layers' forward runs inside ``keep()``."""
         super().__init__()
+        self.keep = keep
         self.encoder = encoder
         self.adapter = adapter
         self.base_digest = base_digest
@@ -116,7 +126,7 @@ class TrainedModel(nn.Module):
         """The task term of some chats; see :func:`causalguard.train.batches.collate_chats`."""
         if self.language is None:
             raise ValueError("the model was built without its upper layers; set Build.language")
-        with self._autocast(task_ids.device):
+        with self._autocast(task_ids.device), self.keep():
             loss: Tensor = self.language(task_ids, task_at, task_targets)
         return loss
 
@@ -124,7 +134,7 @@ class TrainedModel(nn.Module):
         self, input_ids: Tensor, packed: dict[str, Tensor] | None = None
     ) -> dict[int, Tensor]:
         """Hidden states (B, T, H) per exit, whichever way they are computed."""
-        with self._autocast(input_ids.device):
+        with self._autocast(input_ids.device), self.keep():
             return self._hidden(input_ids, packed)
 
     def _autocast(self, device: torch.device) -> AbstractContextManager[object]:
@@ -269,7 +279,7 @@ def add_language(
     place(whole, upper_layers(whole, backbone))
     if how.checkpointing:
         _recompute(body)
-    return LanguageModel(whole, recompute=how.checkpointing)
+    return LanguageModel(whole, recompute=how.checkpointing and not how.offload)
 
 
 def assemble(
@@ -294,7 +304,12 @@ def assemble(
     if how.compiled:
         compile_layers(backbone, how.device)
     adapter = Adapter(config=lora, targets=targets, shapes=shapes, transposed=transposed)
-    return TrainedModel(Encoder(backbone, heads), adapter, digest, bf16_heads=how.bf16_heads)
+    model = TrainedModel(Encoder(backbone, heads), adapter, digest, bf16_heads=how.bf16_heads)
+    if how.offload:
+        # What checkpointing saves is each layer's input, and nothing else (save_on_cpu sees to all
+        # that is saved in its block; what a layer saves itself, checkpointing drops first).
+        model.keep = partial(torch.autograd.graph.save_on_cpu, pin_memory=True)
+    return model
 
 
 def _recompute(backbone: Any) -> None:

@@ -97,8 +97,11 @@ def _candidates(config: TrainConfig, *, gpu: bool) -> Iterator[dict[str, Any]]:
     extras: list[dict[str, Any]] = [{}]
     if not config.checkpointing:
         extras.append({"checkpointing": True})
+    if gpu and not config.offload:
+        extras.append({"checkpointing": True, "offload": True})
     if config.quantisation == "none" and gpu:
         extras.append({"checkpointing": True, "quantisation": "nf4"})
+        extras.append({"checkpointing": True, "offload": True, "quantisation": "nf4"})
     for extra in extras:
         rows, steps = config.batch, config.accumulation
         if extra:

@@ -167,6 +167,7 @@ def build_of(
         attention=kernel,
         compiled=config.compile,
         checkpointing=config.checkpointing,
+        offload=config.offload and device.type == "cuda",
         bf16_heads=config.head_precision == "bf16",
         language=config.loss.task > 0,
     )
