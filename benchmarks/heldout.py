@@ -28,6 +28,7 @@ from causalguard.stats.bounds import clopper_pearson
 from causalguard.stats.ranking import auroc
 
 BLOCK = 64
+"""Texts scored between two moves of the bar, unless the guard takes more at once."""
 FEW = 100
 """Benign rows below which a source is set against the pooled benign rows."""
 
@@ -46,7 +47,8 @@ def score(model: Path, shared: Path, names: Sequence[str], device: str) -> dict[
     found: dict[str, Any] = {"threshold": guard.threshold, "risks": {}}
     for name in names:
         rows, risks = rows_of(shared, name), []
-        for start in progress(range(0, len(rows), BLOCK), total=None, label=name):
+        size = max(BLOCK, guard.at_once)
+        for start in progress(range(0, len(rows), size), total=None, label=name):
             outputs = [
                 ToolOutput(
                     text=r["text"],
@@ -54,7 +56,7 @@ def score(model: Path, shared: Path, names: Sequence[str], device: str) -> dict[
                     system=r["system"] or "",
                     tool=r["tool"] or "tool",
                 )
-                for r in rows[start : start + BLOCK]
+                for r in rows[start : start + size]
             ]
             risks += [v.risk for v in guard.scan(outputs)]
         found["risks"][name] = risks
