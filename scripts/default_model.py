@@ -3,18 +3,19 @@
     make default-model SHARED=DIR       (or: python scripts/default_model.py --shared DIR)
 
 Stage one trains on the intervention engine's matched sets, on matched sets rendered on other
-people's benign tool outputs, and on the labelled rows themselves; stage two goes on for half as
-long with other sets, a quarter of them cropped, so that injections also stand at the beginning;
-stage three keeps 70 % of what the two changed in the weights, which holds better on sources that
-were left out (docs/experiments.md, i), and chooses the threshold.
+people's benign tool outputs, and on the labelled rows themselves.  It then scores fresh sets, of
+which the hardest quarter is one more source of stage two: two runs half as long, with other sets and
+another order, a quarter of the sets cropped, so that injections also stand at the beginning.
+Stage three takes the mean of the changes that the two made to the weights, keeps 70 % of it, which
+holds better on sources that were left out (docs/experiments.md, i and m), and chooses the threshold.
+A fifth of the sets are spelt carelessly.
 Without ``--shared`` the engine's own carriers are all there is, and the model is worse for it.
 
-On one H200 the first two stages took eighteen minutes beside two other runs; on CPUs they take a
-night or more.  The third takes a quarter of an hour on two cores.
-Variants, off unless asked for (docs/experiments.md, j): ``--lowest-share`` trains at shares of the
-adapter between this one and all of it, ``--mine`` adds to stage two the sets that stage one finds
-hardest, ``--seconds`` trains several second stages, of which stage three takes the mean, and
-``--noise`` spells some sets carelessly.
+On one H200 the first two stages took a quarter of an hour beside two other runs; on CPUs they take
+nights.  The third takes five minutes on two cores.
+Variants (docs/experiments.md, j): ``--lowest-share`` trains at shares of the adapter between this
+one and all of it; ``--mine ''``, ``--noise 0`` and ``--seconds 1`` leave out what the first model
+of this recipe did without.
 
 ``--hold-out`` leaves labelled files out; models made so tell what the recipe does on sources it
 never saw (benchmarks/heldout.py).  Rows whose licence does not let weights trained on them be given
@@ -42,17 +43,19 @@ FILES: dict[str, dict[str, float]] = {
 """Shares of a batch's rows against 0.7 for the engine, and matched sets per benign row."""
 HARD = 0.25
 """Share of a batch's rows that the hard sets get, likewise."""
-FIRST = ("steps={}", "data.generate.n_sets=14000", "data.generate.seed=1")
+QUICK = "calibration.n_sets=300"
+"""The first stages' thresholds are not used; as few sets as allow one."""
+FIRST = ("steps={}", "data.generate.n_sets=14000", "data.generate.seed=1", QUICK)
 MINE = ("--lengths", "50-200,200-800,800-3000")
 MINE_SEEDS = (21, 22, 23)
 """One process each where there is a GPU."""
 SECOND = (
     "steps={}", "data.generate.n_sets=8000", "data.generate.seed=11", "data.crop=0.25",
-    "optimiser.lr=3.0e-4", "optimiser.head_lr=6.0e-4",
+    "optimiser.lr=3.0e-4", "optimiser.head_lr=6.0e-4", QUICK,
 )  # fmt: skip
 THIRD = (
-    "steps=0", "lora.interpolate=0.7", "data.generate.n_sets=200", "data.generate.dev_sets=40",
-    "data.generate.seed=11", "data.dev_max=100", "data.crop=0.25", "calibration.n_sets=700",
+    "steps=0", "lora.interpolate={}", "data.generate.n_sets=200", "data.generate.dev_sets=40",
+    "data.generate.seed=11", "data.dev_max=100", "data.crop=0.25", "calibration.n_sets={}",
 )  # fmt: skip
 
 
@@ -67,12 +70,15 @@ def main() -> None:
     )
     parser.add_argument("--steps", default="1500,750", help="steps of the two stages")
     parser.add_argument(
-        "--mine", default="", help="sets scored and kept, by seed of three: 2000,500"
+        "--mine", default="2000,500", help="sets scored and kept, by seed of three"
     )
-    parser.add_argument("--seconds", type=int, default=1, help="second stages; stage 3: their mean")
+    parser.add_argument("--seconds", type=int, default=2, help="second stages; stage 3: their mean")
     parser.add_argument("--lowest-share", type=float, default=1.0, help="1: the whole adapter")
-    parser.add_argument("--noise", type=float, default=0.0, help="sets with careless spelling")
+    parser.add_argument("--noise", type=float, default=0.2, help="sets with careless spelling")
+    parser.add_argument("--share", type=float, default=0.7, help="of the adapter, that is kept")
+    parser.add_argument("--calibrate", type=int, default=700, help="sets for the threshold")
     parser.add_argument("--stages", type=int, default=3, help="stop after so many of the three")
+    parser.add_argument("--serial", action="store_true", help="second stages one by one on a GPU")
     parser.add_argument("--output", type=Path, default=ROOT / "runs" / "default")
     parser.add_argument("--key", type=Path, help="private key that signs the report")
     parser.add_argument("--no-certificate", action="store_true")
@@ -86,16 +92,20 @@ def main() -> None:
     if given.stages == 1:
         return
     hard = mine(stages[0], given.output, given.mine)
+    commands = []
     for k, stage in enumerate(stages[1:]):
         # Other sets, another order: what these runs do not agree on is averaged away.
         other = [f"data.generate.seed={11 + k}", f"seed={k}"]
         changes = [*(s.format(second) for s in SECOND), *other, *variant, *hard]
-        train(stage, [*changes, f"init={stages[0]}"], extra)
+        commands += training(stage, [*changes, f"init={stages[0]}"], extra)
+    side_by_side(commands, "a second stage", serial=given.serial)
     if given.stages == 2:
         return
     rows = [{n: v for n, v in e.items() if n not in ("sets", "sets_weight")} for e in extra]
     start = f"init={json.dumps([str(stage) for stage in stages[1:]])}"
-    train(given.output, [*THIRD, start], rows)
+    third = [*THIRD[:1], THIRD[1].format(given.share), *THIRD[2:-1]]
+    third += [THIRD[-1].format(given.calibrate), start]
+    train(given.output, third, rows)
     if not given.no_certificate:
         key = ["--key", given.key] if given.key else []
         python("-m", "causalguard.certify.cli", "--model", given.output, "--workers", 2, *key)
@@ -115,14 +125,33 @@ def labelled(shared: Path | None, held_out: set[str]) -> list[dict[str, object]]
 
 def train(output: Path, changes: list[str], extra: list[dict[str, object]]) -> None:
     """One stage, unless it has been run before."""
+    side_by_side(training(output, changes, extra), str(output))
+
+
+def training(output: Path, changes: list[str], extra: list[dict[str, object]]) -> list[list[str]]:
+    """The command of one stage; none if it has been run before."""
     if output.exists():
         print(f"{output} exists and is kept")
-        return
+        return []
     every = next(c for c in changes if c.startswith("steps=")).removeprefix("steps=")
     settings = [*changes, f"data.extra={json.dumps(extra)}", f"watch.every={every}"]
     settings += ["data.generate.weight=0.7"]
     arguments = [part for change in settings for part in ("--set", change)]
-    python("-m", "causalguard.train.cli", "--config", "default", "--output", output, *arguments)
+    names = ["--config", "default", "--output", str(output)]
+    return [[sys.executable, "-m", "causalguard.train.cli", *names, *arguments]]
+
+
+def side_by_side(commands: list[list[str]], what: str, *, serial: bool = False) -> None:
+    """Run commands, at once where there is a GPU: one process of these does not fill it."""
+    import torch
+
+    running: list[subprocess.Popen[bytes]] = []
+    for command in commands:
+        running.append(subprocess.Popen(command))
+        if serial or not torch.cuda.is_available():
+            running[-1].wait()
+    if any([process.wait() != 0 for process in running]):
+        sys.exit(f"{what} failed; see above")
 
 
 def mine(model: Path, output: Path, sizes: str) -> list[str]:
@@ -132,20 +161,17 @@ def mine(model: Path, output: Path, sizes: str) -> list[str]:
     drawn, kept = sizes.split(",")
     import torch
 
-    gpu = torch.cuda.is_available()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     files = [output.with_name(f"{output.name}.hard-{seed}.jsonl") for seed in MINE_SEEDS]
-    running: list[subprocess.Popen[bytes]] = []
+    commands = []
     for seed, file in zip(MINE_SEEDS, files, strict=True):
         if file.exists():
             continue
-        where = ("--seed", seed, "--device", "cuda" if gpu else "cpu", "-o", file)
+        where = ("--seed", seed, "--device", device, "-o", file)
         arguments = (model, "-n", drawn, "--keep", kept, *MINE, *where)
         command = [sys.executable, "-m", "causalguard.train.mining_cli"]
-        running.append(subprocess.Popen([*command, *(str(a) for a in arguments)]))
-        if not gpu:
-            running[-1].wait()
-    if any(process.wait() != 0 for process in running):
-        sys.exit("mining failed; see above")
+        commands.append([*command, *(str(a) for a in arguments)])
+    side_by_side(commands, "mining")
     sources = [{"path": str(file), "weight": HARD / len(files)} for file in files]
     return [f"data.files={json.dumps(sources)}"]
 
