@@ -69,9 +69,7 @@ def main() -> None:
         "--hold-out", default="", help="names of sets to leave out, comma-separated"
     )
     parser.add_argument("--steps", default="1500,750", help="steps of the two stages")
-    parser.add_argument(
-        "--mine", default="2000,500", help="sets scored and kept, by seed of three"
-    )
+    parser.add_argument("--mine", default="2000,500", help="sets scored and kept, by seed of three")
     parser.add_argument("--seconds", type=int, default=2, help="second stages; stage 3: their mean")
     parser.add_argument("--lowest-share", type=float, default=1.0, help="1: the whole adapter")
     parser.add_argument("--noise", type=float, default=0.2, help="sets with careless spelling")

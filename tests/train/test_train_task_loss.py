@@ -1,7 +1,7 @@
 """The task term: known values, the model around the backbone, and what a run does with it."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +222,20 @@ def test_benign_and_injected_member_of_each_set_are_answered(tasked: Any) -> Non
     groups = prepared.train.group
     assert set(prepared.train.role[have]) == {0, 2}
     assert np.bincount(groups[have]).tolist() == [2] * len(np.unique(groups))
+
+
+def test_chats_are_tokenised_once_and_a_shorter_limit_reads_the_same_cache(
+    tasked: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tasked()
+    first = prepare(config, cache=tmp_path / "cache").train.chats
+    monkeypatch.setattr("causalguard.train.chats.make_chat", None)  # no chat is made again
+    again = prepare(config, cache=tmp_path / "cache").train.chats
+    longest = int(np.diff(first.starts).max())
+    data = config.data.model_dump(mode="json") | {"task_tokens": longest - 1}
+    fewer = prepare(change(config, data=data), cache=tmp_path / "cache").train.chats
+    assert all(np.array_equal(a, b) for a, b in zip(astuple(first), astuple(again), strict=True))
+    assert 0 < (fewer.prompts > 0).sum() < (first.prompts > 0).sum()
 
 
 def test_the_loss_is_the_surprise_of_the_generating_model_that_is_written(

@@ -5,8 +5,9 @@ when the model answers.  The answer is tokenised as every text of any origin, co
 switched off, and closed by the token that ends an answer.  Nothing but the answer is a target.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,14 @@ from numpy.typing import NDArray
 from causalguard.errors import BaseModelError, DataError
 from causalguard.guard.base import BaseFiles, load_config
 from causalguard.records import ToolOutput
+from causalguard.train.cache import Arrays, content_key, kept
 from causalguard.train.examples import Example
 
 if TYPE_CHECKING:
     from causalguard.guard.native_chat import ChatRenderer
 
 Ints = NDArray[np.int64]
+CACHE_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,10 @@ class Chats:
     def take(self, keep: Ints) -> "Chats":
         """The chats of these examples, in this order."""
         return _flat([self.get(int(i)) for i in keep])
+
+    def without(self, left_out: NDArray[np.bool_]) -> "Chats":
+        """The same, these examples without a chat."""
+        return _flat([None if left_out[i] else self.get(i) for i in range(len(self))])
 
 
 def _flat(chats: Sequence[Chat | None]) -> Chats:
@@ -105,13 +112,22 @@ def end_of_answer(base: BaseFiles, renderer: "ChatRenderer") -> int:
     return next((int(i) for i in reversed(closed) if int(i) in known), min(known))
 
 
-def make_chats(examples: Iterable[Example], base: BaseFiles, *, limit: int) -> Chats:
+def make_chats(
+    examples: Sequence[Example],
+    base: BaseFiles,
+    *,
+    limit: int,
+    tokenizer_sha256: str,
+    cache: Path | None = None,
+) -> Chats:
     """The chats of examples that have a response, all others without one.
 
     Args:
         examples: in the order of their corpus.
         base: tokenizer, chat template and config.json are read.
         limit: longest chat in tokens, answer included; examples beyond it get none.
+        tokenizer_sha256: digest of the tokenizer, part of the cache key.
+        cache: folder of the token cache; None: no cache.
 
     Raises:
         DataError: no example has a response, or none fits.
@@ -123,24 +139,32 @@ def make_chats(examples: Iterable[Example], base: BaseFiles, *, limit: int) -> C
     end = end_of_answer(base, renderer)
     positions = getattr(load_config(base).get_text_config(), "max_position_embeddings", None)
     most = min(limit, positions or limit)
-    found = [
-        make_chat(renderer, e.output, e.response, end=end) if e.response.strip() else None
-        for e in examples
-    ]
-    kept = [c if c is not None and len(c.ids) <= most else None for c in found]
-    if not any(found):
+
+    def make() -> Arrays:
+        found = (
+            make_chat(renderer, e.output, e.response, end=end) if e.response.strip() else None
+            for e in examples
+        )
+        return asdict(_flat(list(found)))
+
+    facts = (str(CACHE_VERSION), "chats", tokenizer_sha256, renderer.digest, str(end))
+    rows = ((e.output.system, e.output.task, e.output.text, e.response) for e in examples)
+    path = None if cache is None else cache / f"{content_key(facts, rows)}.npz"
+    found = Chats(**kept(path, make))
+    if not found.prompts.any():
         raise DataError(
             "loss.task is above 0, but no matched set has a response (the answer that serves the "
             "task given the benign text); give data.files whose rows have `response`, which the "
             "engine's sets do not, or set loss.task: 0"
         )
-    if not any(kept):
-        shortest = min(len(c.ids) for c in found if c is not None)
+    sizes = np.diff(found.starts)
+    if not (sizes[found.prompts > 0] <= most).any():
         raise DataError(
-            f"loss.task is above 0, but the shortest chat with its response has {shortest} tokens "
+            f"loss.task is above 0, but the shortest chat with its response has "
+            f"{sizes[found.prompts > 0].min()} tokens "
             f"and at most {most} are allowed; raise data.task_tokens or shorten the texts"
         )
-    return _flat(kept)
+    return found.without(sizes > most)
 
 
 def describe(chats: Chats, examples: Sequence[Example]) -> str:

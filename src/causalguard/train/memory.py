@@ -236,9 +236,7 @@ def _logits_bytes(model: TrainedModel, shape: Shape, *, bf16: bool) -> int:
     return min(CHUNK, shape.chats[2]) * vocabulary * (10 if bf16 else 8)
 
 
-def _without_memory(
-    config: TrainConfig, base: BaseFiles, *, bf16: bool, gpu: bool
-) -> TrainedModel:
+def _without_memory(config: TrainConfig, base: BaseFiles, *, bf16: bool, gpu: bool) -> TrainedModel:
     """The model of a run as shapes and types alone."""
     dtype = torch.bfloat16 if bf16 else torch.float32
     how = Build(

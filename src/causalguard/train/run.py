@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,8 +17,9 @@ from causalguard.guard.template import Template, load_tokenizer, tokenizer_diges
 from causalguard.records import ToolOutput
 from causalguard.train.batches import BatchSource, Drawing
 from causalguard.train.calibrate import BenignOutput, check_enough, choose_threshold
+from causalguard.train.chats import describe, make_chats
 from causalguard.train.config import TrainConfig
-from causalguard.train.examples import Example, describe_lengths
+from causalguard.train.examples import describe_lengths
 from causalguard.train.limits import check_lengths, longest_row
 from causalguard.train.shapes import find_base, is_random
 from causalguard.train.sources import load_calibration, load_sources
@@ -81,7 +82,15 @@ def prepare(config: TrainConfig, *, say: Say = log.info, cache: Path | None = No
         for p in (data.train, data.dev)
     ]
     if config.loss.task > 0:
-        made[0] = with_chats(made[0], data.train, base, config, say)
+        chats = make_chats(
+            data.train,
+            base,
+            limit=config.data.task_tokens,
+            tokenizer_sha256=digest,
+            cache=folder,
+        )
+        say(describe(chats, data.train))
+        made[0] = replace(made[0], chats=chats)
     corpora = [trim(corpus, config.windows.tokens, say) for corpus in made]
     longest = longest_row(corpora, config.windows.tokens)
     check_lengths(base, longest, packed=config.packed)
@@ -98,17 +107,6 @@ def prepare(config: TrainConfig, *, say: Say = log.info, cache: Path | None = No
         families=data.families,
         probes=tuple(e.output for e in data.dev[:8]),
     )
-
-
-def with_chats(
-    corpus: Corpus, examples: Sequence[Example], base: BaseFiles, config: TrainConfig, say: Say
-) -> Corpus:
-    """A corpus with the chats of the task term; DataError when no example has a response."""
-    from causalguard.train.chats import describe, make_chats
-
-    chats = make_chats(examples, base, limit=config.data.task_tokens)
-    say(describe(chats, examples))
-    return replace(corpus, chats=chats)
 
 
 def trim(corpus: Corpus, window: int, say: Say) -> Corpus:

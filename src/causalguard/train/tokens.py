@@ -1,10 +1,7 @@
 """Examples as tokens: made once and kept on disk under the digest of their content."""
 
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +10,7 @@ from numpy.typing import NDArray
 
 from causalguard.guard.base import home
 from causalguard.guard.template import Template
+from causalguard.train.cache import content_key, kept
 from causalguard.train.chats import Chats
 from causalguard.train.examples import ROLES, Example
 
@@ -104,33 +102,15 @@ def make_corpus(
         tokenizer_sha256: digest of the tokenizer, part of the cache key.
         cache: folder of the cache; None: no cache.
     """
-    path = None
-    if cache is not None:
-        key = _key(examples, template, tokenizer_sha256)
-        path = cache / f"{key}.npz"
-        if path.is_file():
-            with np.load(path, allow_pickle=False) as kept:
-                return _corpus(examples, dict(kept))
-    arrays = _tokenise(examples, template)
-    if path is not None:
-        _save(path, arrays)
-    return _corpus(examples, arrays)
+    facts = (str(CACHE_VERSION), tokenizer_sha256, template.spec.digest())
+    rows = ((e.output.system, e.output.task, e.output.text, str(e.span)) for e in examples)
+    path = None if cache is None else cache / f"{content_key(facts, rows)}.npz"
+    return _corpus(examples, kept(path, lambda: _tokenise(examples, template)))
 
 
 def default_cache() -> Path:
     """Where tokens are kept between runs."""
     return home() / "tokens"
-
-
-def _key(examples: Sequence[Example], template: Template, tokenizer_sha256: str) -> str:
-    whole = blake2b(digest_size=16)
-    for part in (str(CACHE_VERSION), tokenizer_sha256, template.spec.digest()):
-        whole.update(part.encode() + b"\0")
-    for e in examples:
-        o = e.output
-        facts = (o.system, o.task, o.text, str(e.span))
-        whole.update("\0".join(facts).encode("utf-8", "surrogatepass") + b"\1")
-    return whole.hexdigest()
 
 
 def _tokenise(examples: Sequence[Example], template: Template) -> dict[str, NDArray[Any]]:
@@ -159,18 +139,6 @@ def _tokenise(examples: Sequence[Example], template: Template) -> dict[str, NDAr
 
 def _starts(parts: Sequence[NDArray[np.int32]]) -> Ints:
     return np.concatenate(([0], np.cumsum([len(p) for p in parts]))).astype(np.int64)
-
-
-def _save(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            np.savez(stream, **arrays)  # type: ignore[arg-type]  # names are ours
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _corpus(examples: Sequence[Example], arrays: dict[str, NDArray[Any]]) -> Corpus:
