@@ -4,11 +4,11 @@
 
 Stage one trains on the intervention engine's matched sets, on matched sets rendered on other
 people's benign tool outputs, and on the labelled rows themselves.  It then scores fresh sets, of
-which the hardest quarter is one more source of stage two: two runs half as long, with other sets and
-another order, a quarter of the sets cropped, so that injections also stand at the beginning.
+which the hardest quarter is one more source of stage two: two runs half as long, with other sets
+and another order, a quarter of the sets cropped, so that injections also stand at the beginning.
 Stage three takes the mean of the changes that the two made to the weights, keeps 70 % of it, which
-holds better on sources that were left out (docs/experiments.md, i and m), and chooses the threshold.
-A fifth of the sets are spelt carelessly.
+holds better on sources that were left out (docs/experiments.md, i and m), and chooses the
+threshold.  A fifth of the sets are spelt carelessly.
 Without ``--shared`` the engine's own carriers are all there is, and the model is worse for it.
 
 On one H200 the first two stages took a quarter of an hour beside two other runs; on CPUs they take
@@ -148,7 +148,8 @@ def side_by_side(commands: list[list[str]], what: str, *, serial: bool = False) 
         running.append(subprocess.Popen(command))
         if serial or not torch.cuda.is_available():
             running[-1].wait()
-    if any([process.wait() != 0 for process in running]):
+    codes = [process.wait() for process in running]  # all of them, whatever the first one says
+    if any(codes):
         sys.exit(f"{what} failed; see above")
 
 

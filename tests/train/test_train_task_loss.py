@@ -19,7 +19,7 @@ from causalguard.guard.native import build_native
 from causalguard.interventions import triplets
 from causalguard.records import Triplet
 from causalguard.train.batches import collate_chats
-from causalguard.train.chats import Chat
+from causalguard.train.chats import Chat, Chats
 from causalguard.train.config import TrainConfig, parse_config
 from causalguard.train.losses import next_token_loss
 from causalguard.train.measure import Measure
@@ -227,13 +227,18 @@ def test_benign_and_injected_member_of_each_set_are_answered(tasked: Any) -> Non
 def test_chats_are_tokenised_once_and_a_shorter_limit_reads_the_same_cache(
     tasked: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def chats(config: TrainConfig) -> Chats:
+        found = prepare(config, cache=tmp_path / "cache").train.chats
+        assert found is not None
+        return found
+
     config = tasked()
-    first = prepare(config, cache=tmp_path / "cache").train.chats
+    first = chats(config)
     monkeypatch.setattr("causalguard.train.chats.make_chat", None)  # no chat is made again
-    again = prepare(config, cache=tmp_path / "cache").train.chats
+    again = chats(config)
     longest = int(np.diff(first.starts).max())
     data = config.data.model_dump(mode="json") | {"task_tokens": longest - 1}
-    fewer = prepare(change(config, data=data), cache=tmp_path / "cache").train.chats
+    fewer = chats(change(config, data=data))
     assert all(np.array_equal(a, b) for a, b in zip(astuple(first), astuple(again), strict=True))
     assert 0 < (fewer.prompts > 0).sum() < (first.prompts > 0).sum()
 
