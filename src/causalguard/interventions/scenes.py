@@ -187,7 +187,6 @@ def from_file(
         other=lambda _scale: draw.pick(others).text,
         nuisance={
             "tool": carrier.tool,
-            "kind": carrier.kind,
             "task": "specific" if carrier.task else "generic",
             "format": carrier.kind,
             "position": third,
