@@ -41,15 +41,20 @@ class BenignOutput:
     """The text and its context."""
     cluster: str
     """Outputs of one cluster may depend on each other; the cluster is the unit counted."""
+    stratum: str = ""
+    """The population it is from: the rate is bounded in each of them on its own."""
 
 
 def check_enough(benign: Sequence[BenignOutput], *, alpha: float, delta: float) -> None:
     """Raise ConfigError when no threshold can be had from so few clusters, before any work."""
-    clusters = len({b.cluster for b in benign})
     needed = sample_size(alpha, delta, 0)
-    if clusters < needed:
+    for name, rows in _strata(benign).items():
+        clusters = len({benign[k].cluster for k in rows})
+        if clusters >= needed:
+            continue
+        whose = f" of {name}" if name else ""
         message = (
-            f"{clusters} independent benign clusters cannot bound a false-positive rate of "
+            f"{clusters} independent benign clusters{whose} cannot bound a false-positive rate of "
             f"{alpha:g} at confidence {1 - delta:g}: {needed} are needed; give more outputs "
             "(calibration.n_sets, files) or a larger alpha"
         )
@@ -67,8 +72,11 @@ def choose_threshold(
         alpha: false-positive rate per cluster not to be exceeded, (0, 1).
         delta: probability, over calibration sets, that it is exceeded.
 
+    Where the outputs are of several strata, each has a threshold that keeps its own rate, and the
+    highest of these is taken: easy outputs then make no room for errors among hard ones.
+
     Raises:
-        ConfigError: too few clusters.
+        ConfigError: too few clusters, of some stratum.
         TrainingError: so many benign risks are at 1 that no threshold is left.
     """
     check_enough(benign, alpha=alpha, delta=delta)
@@ -77,21 +85,33 @@ def choose_threshold(
     blocks = [benign[k : k + size] for k in range(0, len(benign), size)]
     for block in progress(blocks, total=len(blocks), label="calibrate"):
         risks += [s.risk for s in scorer.score([b.output for b in block])]
-    highest = extreme(risks, [b.cluster for b in benign], keep="max")
-    choice = fpr_threshold(highest, alpha=alpha, delta=delta)
-    if choice.threshold is None or choice.threshold > 1.0:
+    strata = _strata(benign)
+    highest = {
+        name: extreme([risks[k] for k in rows], [benign[k].cluster for k in rows], keep="max")
+        for name, rows in strata.items()
+    }
+    found = [fpr_threshold(some, alpha=alpha, delta=delta).threshold for some in highest.values()]
+    value = max((t for t in found if t is not None), default=None)
+    if value is None or value > 1.0:
         message = (
             f"more than {alpha:g} of the benign outputs have risk 1: the guard is not trained well "
             "enough to have a threshold; train longer or on more varied benign texts"
         )
         raise TrainingError(message)
     return ThresholdInfo(
-        value=choice.threshold,
-        rule=f"learn-then-test: FPR <= {alpha:g} per cluster at confidence {1 - delta:g}",
-        benign_clusters=choice.n,
-        false_positives=choice.errors,
+        value=value,
+        rule=f"learn-then-test: FPR <= {alpha:g} per cluster at confidence {1 - delta:g}"
+        + (f", in each of {', '.join(strata)}" if len(strata) > 1 else ""),
+        benign_clusters=sum(len(some) for some in highest.values()),
+        false_positives=sum(int((some >= value).sum()) for some in highest.values()),
         data_sha256=data_digest(benign),
     )
+
+
+def _strata(benign: Sequence[BenignOutput]) -> dict[str, list[int]]:
+    """Numbers of the outputs by stratum, names in order."""
+    names = sorted({b.stratum for b in benign})
+    return {name: [k for k, b in enumerate(benign) if b.stratum == name] for name in names}
 
 
 def data_digest(benign: Sequence[BenignOutput]) -> str:

@@ -242,6 +242,8 @@ class CalibrationConfig(_Section):
     """Which Y = 0 members of the sets count as benign outputs."""
     files: tuple[Path, ...] = ()
     """Benign outputs of your own tools (JSONL with text) to calibrate on as well."""
+    apart: bool = False
+    """Bound the rate among the engine's outputs and among the others each on its own."""
     alpha: float = Field(default=0.01, gt=0.0, lt=1.0)
     """False-positive rate not to be exceeded."""
     delta: float = Field(default=0.05, gt=0.0, lt=1.0)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from causalguard.errors import DataError
 from causalguard.records import Triplet
@@ -160,5 +160,10 @@ def load_calibration(config: TrainConfig) -> list[BenignOutput]:
         if e.y == 0 and e.kind in c.kinds
     ]
     held = [e for extra in config.data.extra if extra.calibrate for e in _parts(extra)[1]]
-    made += [BenignOutput(output=e.output, cluster=e.cluster) for e in held]
-    return made + [b for path in c.files for b in read_benign(path)]
+    given = [BenignOutput(output=e.output, cluster=e.cluster) for e in held]
+    given += [b for path in c.files for b in read_benign(path)]
+    if not c.apart:
+        return made + given
+    return [replace(b, stratum="engine") for b in made] + [
+        replace(b, stratum="rows") for b in given
+    ]
