@@ -1,7 +1,6 @@
 """Arrays that are slow to make, kept on disk under the digest of what they are made of."""
 
-import os
-import tempfile
+import io
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from pathlib import Path
@@ -9,6 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from causalguard.files import write_atomic
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -40,17 +41,7 @@ def kept(path: Path | None, make: Callable[[], Arrays]) -> Arrays:
             return dict(found)
     arrays = make()
     if path is not None:
-        _save(path, arrays)
+        whole = io.BytesIO()
+        np.savez(whole, **arrays)  # type: ignore[arg-type]  # names are ours
+        write_atomic(path, whole.getvalue())
     return arrays
-
-
-def _save(path: Path, arrays: Arrays) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            np.savez(stream, **arrays)  # type: ignore[arg-type]  # names are ours
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
