@@ -157,3 +157,18 @@ def test_the_false_positive_band_mirrors_the_miss_band() -> None:
     seen = [(risks >= cut).sum() for cut in cuts]
     assert seen == [3, 1, 0]
     assert bound == pytest.approx(bands.simultaneous_upper([3, 1, 0], 4, delta=0.1))
+
+
+def test_counts_that_are_not_numbers_have_no_bound() -> None:
+    for k, n in ((np.nan, 3.0), (1.0, np.nan)):
+        with pytest.raises(ValueError, match="0 <= k <= n"):
+            bounds.upper_many([k], [n], delta=0.05)
+    with pytest.raises(ValueError, match="must lie in"):
+        bands.simultaneous_upper([np.nan], 5, delta=0.05)
+
+
+def test_beyond_32_bits_the_binomial_is_poissons() -> None:
+    n = 5_000_000_000
+    assert bounds.tail(3, n, 1e-9) == pytest.approx(stats.poisson.cdf(3, 5), rel=1e-6)
+    assert bounds.sample_size(1e-9, 0.05) == pytest.approx(np.log(20) * 1e9, rel=1e-6)
+    assert bounds.allowed_errors(n, alpha=1e-9, delta=0.05) == 1

@@ -221,3 +221,9 @@ def test_one_row_per_cluster_is_drawn_evenly() -> None:
 def test_different_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="errors 2, clusters 3"):
         clusters.any_error([0, 1], ["a", "b", "c"])
+
+
+@pytest.mark.parametrize("target", [-0.1, 1.0, np.nan])
+def test_a_target_that_is_no_rate_chooses_nothing(target: float) -> None:
+    with pytest.raises(ValueError, match="target"):
+        thresholds.split_threshold([0.1, 0.2], [0.1], target=target, delta=0.05)

@@ -88,7 +88,7 @@ def simultaneous_upper(k: npt.ArrayLike, n: int, *, delta: float) -> FloatArray:
         One bound per entry of ``k``; 1 where k = n.
     """
     errors = np.atleast_1d(np.asarray(k, dtype=np.float64))
-    if (errors < 0).any() or (errors > n).any():
+    if not ((errors >= 0) & (errors <= n)).all():  # NaN too
         raise ValueError(f"k: must lie in 0..{n}")
     eta = local_level(n, delta)
     bound = special.betaincinv(errors + 1.0, np.maximum(n - errors, 0.5), 1.0 - eta)

@@ -13,12 +13,22 @@ from scipy import special
 
 from causalguard.stats.arrays import FloatArray, IntArray, finite_vector, level
 
+BDTR_MOST = 2**31 - 1
+"""Trials that scipy's ``bdtr`` can count."""
+
 
 def _counts(k: int, n: int, name: str) -> None:
     if n < 1:
         raise ValueError(f"{name}: n = {n}; an empty stratum has no bound, give at least one trial")
     if not 0 <= k <= n:
         raise ValueError(f"{name}: needs 0 <= k <= n, got k = {k}, n = {n}")
+
+
+def _cdf(k: int, n: int, rate: float) -> float:
+    """P(Binomial(n, rate) <= k), 0 <= k <= n; scipy's ``bdtr`` is wrong, unsaid, beyond 32 bits."""
+    if n <= BDTR_MOST:
+        return float(special.bdtr(k, n, rate))
+    return 1.0 if k == n else float(special.betaincc(float(k + 1), float(n - k), rate))
 
 
 def upper(k: int, n: int, *, delta: float, name: str = "stratum") -> float:
@@ -77,7 +87,8 @@ def clopper_pearson(
 def upper_many(k: npt.ArrayLike, n: npt.ArrayLike, *, delta: float) -> FloatArray:
     """:func:`upper` over arrays of counts that broadcast against each other."""
     errors, trials = np.broadcast_arrays(np.asarray(k, np.float64), np.asarray(n, np.float64))
-    if errors.size == 0 or (trials < 1).any() or (errors < 0).any() or (errors > trials).any():
+    # said so that NaN, which compares as false, is refused
+    if errors.size == 0 or not ((trials >= 1) & (errors >= 0) & (errors <= trials)).all():
         raise ValueError("counts: every entry needs n >= 1 and 0 <= k <= n")
     level(delta, "delta")
     safe = np.maximum(trials - errors, 0.5)
@@ -94,19 +105,19 @@ def lower_many(k: npt.ArrayLike, n: npt.ArrayLike, *, delta: float) -> FloatArra
 def tail(k: int, n: int, alpha: float) -> float:
     """P(Binomial(n, alpha) <= k): the p-value of "rate > alpha" after k errors in n."""
     _counts(k, n, "tail")
-    return float(special.bdtr(k, n, level(alpha, "alpha")))
+    return _cdf(k, n, level(alpha, "alpha"))
 
 
 def allowed_errors(n: int, *, alpha: float, delta: float) -> int:
     """Largest k for which k errors in n still prove "rate <= alpha" at level delta; -1 if none."""
     level(alpha, "alpha")
     level(delta, "delta")
-    if n < 1 or special.bdtr(0, n, alpha) > delta:
+    if n < 1 or _cdf(0, n, alpha) > delta:
         return -1
     low, high = 0, n
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if special.bdtr(middle, n, alpha) <= delta else (low, middle)
+        low, high = (middle, high) if _cdf(middle, n, alpha) <= delta else (low, middle)
     return low
 
 
@@ -130,11 +141,11 @@ def sample_size(alpha: float, delta: float, k: int = 0) -> int:
         raise ValueError(f"k: must be >= 0, got {k}")
     low = k
     high = max(2 * (k + 1), 2)
-    while special.bdtr(k, high, alpha) > delta:
+    while _cdf(k, high, alpha) > delta:
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if special.bdtr(k, middle, alpha) > delta else (low, middle)
+        low, high = (middle, high) if _cdf(k, middle, alpha) > delta else (low, middle)
     return high
 
 

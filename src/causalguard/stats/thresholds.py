@@ -208,7 +208,12 @@ def split_threshold(
 
     Returns:
         (threshold, upper bound on its miss rate).
+
+    Raises:
+        ValueError: an empty half, values that are not finite, levels outside their ranges.
     """
+    if not 0.0 <= target < 1.0:
+        raise ValueError(f"target: must lie in [0, 1), got {target!r}")
     chosen = np.sort(finite_vector(first, "first"))
     held = finite_vector(second, "second")
     threshold = float(chosen[int(np.floor(target * len(chosen) + 1e-9))])
