@@ -140,7 +140,9 @@ def leak_lines(leak: leaks.Leak) -> list[str]:
         f"near copies of training texts      {leak.copies:.1%}",
     ]
     for name, count in leak.shared.items():
-        lines.append(f"shared {name + 's':<27} {count}")
+        unknown = leak.unnamed[name]
+        rest = f" (not looked for in {unknown} sets, which name none)" if unknown else ""
+        lines.append(f"shared {name + 's':<27} {count}{rest}")
     for kind in leak.words_against:
         words, length = leak.words_against[kind], leak.length_against[kind]
         lines.append(f"injected against {kind:<17} words {words:.3f}  length {length:.3f}")

@@ -44,6 +44,8 @@ class Leak:
     """Share of texts that are near-duplicates of a training text, [0, 1]."""
     shared: Mapping[str, int]
     """Cluster keys that stand in both splits, counted by name; all 0 in a clean pair."""
+    unnamed: Mapping[str, int]
+    """Sets of either split without that key, by name: nothing is known of what they share."""
     n_texts: int
     """Texts of the split that were looked at."""
 
@@ -106,6 +108,10 @@ def check(train: Sequence[Triplet], tested: Sequence[Triplet]) -> Leak:
         copies=copies,
         shared={
             name: len(shared_keys(_keys(train, name), _keys(tested, name)))
+            for name in ("carrier", "goal", "template")
+        },
+        unnamed={
+            name: sum(not one.cluster.get(name) for one in (*train, *tested))
             for name in ("carrier", "goal", "template")
         },
         n_texts=len(test),

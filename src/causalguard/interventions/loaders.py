@@ -8,6 +8,7 @@ import csv
 import importlib
 import io
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ import yaml
 
 from causalguard.errors import DataError, InputError, MissingError
 from causalguard.files import raise_faults, read_jsonl
-from causalguard.interventions.locate import locate
+from causalguard.interventions.locate import locate_all
 from causalguard.records import Span
 
 
@@ -30,7 +31,8 @@ class Example:
     y: int
     """1 = an unauthorised instruction is in the text, else 0."""
     spans: tuple[Span, ...] = ()
-    """Where it stands; empty when y = 0 or when it was not found."""
+    """Every place where it stands; empty when y = 0 or when it was not found.  What reads one span
+    alone takes several for none: which copy is meant, nobody knows."""
     tool: str = ""
     """Name of the tool; may be empty."""
     task: str = ""
@@ -55,24 +57,42 @@ def read_rows(path: Path) -> Iterator[tuple[int, Row]]:
 
     Raises:
         InputError: there is no such file, or its ending is none of these.
-        DataError: the file does not hold a list of objects.
+        DataError: the file does not hold a list of objects, or is not valid UTF-8.
 
     """
     name = path.name.removesuffix(".gz")
     if name.endswith((".jsonl", ".ndjson")):
-        yield from read_jsonl(path)
-        return
-    if not path.is_file():
+        rows: Iterable[tuple[int, Row]] = read_jsonl(path)
+    elif not path.is_file():
         message = f"{path}: no such file; give the path of a JSONL, JSON, YAML or CSV file"
         raise InputError(message)
-    yield from enumerate(_whole_file(path, name), 1)
+    else:
+        rows = enumerate(_whole_file(path, name), 1)
+    for number, row in rows:
+        halved = [key for key, value in row.items() if isinstance(value, str) and _halved(value)]
+        if halved:
+            message = (
+                f"{path}:{number}: {halved[0]} holds half of a surrogate pair; "
+                "save the row as valid UTF-8"
+            )
+            raise DataError(message)
+        yield number, row
+
+
+def _halved(text: str) -> bool:
+    return re.search("[\ud800-\udfff]", text) is not None
 
 
 def _whole_file(path: Path, name: str) -> list[Row]:
-    content = path.read_text(encoding="utf-8")
-    if name.endswith(".csv"):
-        return list(csv.DictReader(io.StringIO(content)))
     try:
+        content = path.read_text(encoding="utf-8-sig")  # spreadsheets begin it with a mark
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        message = f"{path}:{line}: not valid UTF-8 ({error.reason}); save it as UTF-8"
+        raise DataError(message) from None
+    try:
+        if name.endswith(".csv"):
+            return _csv_rows(content)
         if name.endswith(".json"):
             value = json.loads(content)
         elif name.endswith((".yaml", ".yml")):
@@ -80,7 +100,8 @@ def _whole_file(path: Path, name: str) -> list[Row]:
         else:
             message = f"{path}: unknown ending; use .jsonl, .jsonl.gz, .json, .yaml or .csv"
             raise InputError(message)
-    except (json.JSONDecodeError, yaml.YAMLError) as error:
+    # ValueError: JSON, integers of too many digits, and dates of YAML that are none.
+    except (csv.Error, ValueError, RecursionError, yaml.YAMLError) as error:
         message = f"{path}: cannot be parsed ({error}); correct the file"
         raise DataError(message) from None
     rows = list(value.values()) if isinstance(value, dict) else value
@@ -90,8 +111,30 @@ def _whole_file(path: Path, name: str) -> list[Row]:
     return rows
 
 
+def _csv_rows(content: str) -> list[Row]:
+    # By default a field has 131,072 characters at most; tool outputs have more.
+    before = csv.field_size_limit(max(len(content), csv.field_size_limit()))
+    try:
+        return list(csv.DictReader(io.StringIO(content)))
+    finally:
+        csv.field_size_limit(before)
+
+
+def _first(row: Row, *names: str) -> Any:
+    return next((row[name] for name in names if row.get(name) not in (None, "")), "")
+
+
 def _text(row: Row, *names: str) -> str:
-    return next((str(row[name]) for name in names if row.get(name) not in (None, "")), "")
+    return str(_first(row, *names))
+
+
+def _text_fault(value: object) -> str | None:
+    """What keeps a value from being a tool output; None: nothing does."""
+    if not isinstance(value, str):
+        return f"text must be a string, got {type(value).__name__}"
+    if not value.strip():
+        return "no text; give a field text (or prompt, content, input)"
+    return None
 
 
 def _label(row: Row) -> int | None:
@@ -135,18 +178,18 @@ def load_rows(path: Path, *, source: str = "", license_text: str = "") -> list[E
     stem = path.name.split(".")[0]
 
     def make(number: int, row: Row) -> Example | str:
-        text, y = _text(row, "text", "prompt", "content", "input"), _label(row)
-        if not text.strip():
-            return "no text; give a field text (or prompt, content, input)"
+        text, y = _first(row, "text", "prompt", "content", "input"), _label(row)
+        fault = _text_fault(text)
+        if fault is not None:
+            return fault
         if y is None:
             return "no label; give label as 0 or 1"
         name = source or _text(row, "source") or stem
-        span = locate(_text(row, "injection"), text) if y else None
         meta = row["meta"] if isinstance(row.get("meta"), dict) else {}
         return Example(
             text=text,
             y=y,
-            spans=(span,) if span else (),
+            spans=locate_all(_text(row, "injection"), text) if y else (),
             tool=_text(row, "tool"),
             task=_text(row, "task", "user_task", "instruction") if "prompt" not in row else "",
             system=_text(row, "system"),
@@ -164,6 +207,9 @@ def load_injecagent(path: Path) -> list[Example]:
 
     Each case gives the injected tool response; its benign twin has an ordinary sentence in the
     attacker's place.
+
+    Raises:
+        DataError: a row is no case of InjecAgent, or there is none.
     """
     out: list[Example] = []
     for number, row in read_rows(path):
@@ -180,11 +226,13 @@ def load_injecagent(path: Path) -> list[Example]:
             "set_id": f"injecagent/{_text(row, 'User Tool')}",
             "family": _text(row, "Attack Type"),
         }
-        span = locate(attack, text)
-        out.append(Example(text=text, y=1, spans=(span,) if span else (), **common))
+        out.append(Example(text=text, y=1, spans=locate_all(attack, text), **common))
         if "<Attacker Instruction>" in template:
             plain = template.replace("<Attacker Instruction>", "Nothing to add.")
             out.append(Example(text=plain, y=0, **common))
+    if not out:
+        message = f"{path}: holds no cases; give one of InjecAgent's test_cases files"
+        raise DataError(message)
     return out
 
 
@@ -200,18 +248,18 @@ def load_bipia(
         position: ``start``, ``middle`` or ``end``.
 
     Raises:
-        DataError: the attack file is not a mapping of lists.
+        DataError: the attack file is not a mapping of lists, or a context is empty.
+        InputError: a file is missing.
 
     """
-    table = json.loads(attacks.read_text(encoding="utf-8"))
-    if not isinstance(table, dict) or not all(isinstance(v, list) for v in table.values()):
-        message = f"{attacks}: must map attack names to lists of strings; give BIPIA's attack file"
-        raise DataError(message)
-    listed = [(name, str(attack)) for name, texts in table.items() for attack in texts]
+    listed = _attacks(attacks)
     out: list[Example] = []
     for number, row in read_rows(contexts):
         context = row.get("context", "")
         text = "\n".join(map(str, context)) if isinstance(context, list) else str(context)
+        if not text.strip():
+            message = f"{contexts}:{number}: no context; give one of BIPIA's context files"
+            raise DataError(message)
         name, attack = listed[number % len(listed)]
         common: dict[str, Any] = {
             "task": _text(row, "question"),
@@ -223,6 +271,25 @@ def load_bipia(
         out.append(Example(text=poisoned, y=1, spans=(span,), license=license_text, family=name,
                            **common))  # fmt: skip
     return out
+
+
+def _attacks(path: Path) -> list[tuple[str, str]]:
+    """Names and texts of BIPIA's attacks; at least one."""
+    if not path.is_file():
+        message = f"{path}: no such file; give BIPIA's attack file"
+        raise InputError(message)
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        message = f"{path}: cannot be parsed ({error}); give BIPIA's attack file"
+        raise DataError(message) from None
+    lists = list(table.values()) if isinstance(table, dict) else []
+    texts = [text for inner in lists if isinstance(inner, list) for text in inner]
+    good = texts and all(isinstance(inner, list) for inner in lists)
+    if not good or not all(isinstance(text, str) and text.strip() for text in texts):
+        message = f"{path}: must map attack names to lists of strings; give BIPIA's attack file"
+        raise DataError(message)
+    return [(name, text) for name, inner in table.items() for text in inner]
 
 
 def _placed(text: str, attack: str, position: str) -> tuple[str, Span]:
@@ -278,11 +345,11 @@ def load_hub(
     out: list[Example] = []
     faults: list[str] = []
     for number, row in enumerate(rows, 1):
-        y = _label(row)
-        if y is None or not str(row.get(text) or "").strip():
-            faults.append(f"{name}:{number}: no {text!r} or no label; name the text column")
+        y, value = _label(row), row.get(text)
+        if y is None or _text_fault(value) is not None or _halved(str(value)):
+            faults.append(f"{name}:{number}: no string {text!r} or no label; name the text column")
             continue
-        out.append(Example(text=str(row[text]), y=y, set_id=f"{name}/{number}", source=name,
+        out.append(Example(text=str(value), y=y, set_id=f"{name}/{number}", source=name,
                            license=license_text or "unknown"))  # fmt: skip
     raise_faults(faults)
     return out

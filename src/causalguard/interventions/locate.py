@@ -32,6 +32,19 @@ def locate(injection: str, text: str) -> Span | None:
     return _by_words(wanted, text)
 
 
+def locate_all(injection: str, text: str) -> tuple[Span, ...]:
+    """Return every place of an injection in a text, in order; see :func:`locate`."""
+    found: list[Span] = []
+    rest = [(0, len(text))]
+    while rest:
+        start, end = rest.pop()
+        span = locate(injection, text[start:end])
+        if span is not None:
+            found.append(Span(start=start + span.start, end=start + span.end))
+            rest += [(start, found[-1].start), (found[-1].end, end)]
+    return tuple(sorted(found, key=lambda place: place.start))
+
+
 def _variants(wanted: str) -> list[str]:
     plain = json.dumps(wanted, ensure_ascii=False)[1:-1]
     coded = json.dumps(wanted)[1:-1]

@@ -17,6 +17,11 @@ _TEXTS = ("id", "system", "task", "tool", "benign", "counterfactual", "injected"
 _MAY_BE_EMPTY = frozenset({"system", "tool"})
 _OPTIONAL_TEXTS = ("imperative", "authorised_task", "misleading_task", "response")
 _MAPPINGS = ("nuisance", "cluster")
+_CONTRARY = (
+    ("counterfactual", "injected"), ("imperative", "injected"), ("authorised_task", "task"),
+    ("authorised_task", "misleading_task"),
+)  # fmt: skip
+"""Members whose equality would give one guard input both labels."""
 _FIELDS = frozenset({
     "schema", *_TEXTS, *_OPTIONAL_TEXTS, *_MAPPINGS, "span", "imperative_span",
 })  # fmt: skip
@@ -120,7 +125,11 @@ def _content_faults(row: Mapping[str, Any]) -> list[str]:
     start, end = row["span"]
     if row["injected"][start:end] in row["benign"] and end - start > 40:
         return ["benign holds the injected text too; take it out of benign"]
-    return []
+    return [
+        f"{one} and {other} are the same, with other labels; correct one"
+        for one, other in _CONTRARY
+        if row.get(one) and row.get(one) == row.get(other)
+    ]
 
 
 def from_row(row: Mapping[str, Any]) -> Triplet:
