@@ -30,7 +30,7 @@ def whole_batch() -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 def contrast(r: Tensor, y: Tensor, roles: Tensor, groups: Tensor) -> Tensor:
     """Both contrasts over some rows."""
-    return supervised_contrastive(r, y) + matched_contrast(r, roles, groups, y != IGNORE)
+    return supervised_contrastive(r, y) + matched_contrast(r, y, roles, groups)
 
 
 def main() -> None:

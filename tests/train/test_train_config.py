@@ -52,6 +52,21 @@ def test_missing_data_files_are_reported_before_any_model(raw_config: dict[str, 
     assert len(caught.value.faults) == 2
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"extra": [{"path": "a/rows.jsonl"}, {"path": "b/rows.jsonl"}]},
+        {"files": [{"path": "sets.jsonl"}, {"path": "a/../sets.jsonl"}]},
+        {"files": [{"path": "rows.jsonl"}], "extra": [{"path": "a/rows.jsonl"}]},
+    ],
+)
+def test_two_sources_of_one_name_are_refused(
+    data: dict[str, Any], raw_config: dict[str, Any]
+) -> None:
+    with pytest.raises(ConfigError, match="rename one"):
+        parse_config(raw_config | {"data": data}, where="x.yaml")
+
+
 def test_the_resolved_copy_reads_back_as_the_same_configuration(
     raw_config: dict[str, Any], tmp_path: Path
 ) -> None:

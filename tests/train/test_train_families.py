@@ -44,7 +44,7 @@ def family_base(family: str, directory: Path, **changes: Any) -> Path:
     """A random base of a family, with a tokenizer that has no padding token."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    own, _ = FAMILIES[family]
+    own, _ = FAMILIES.get(family, ({}, []))
     tokenizer = byte_tokenizer()
     sizes = own if family == "gpt2" else SIZES | own
     sizes = sizes | changes | {"vocab_size": tokenizer.get_vocab_size()}
@@ -108,3 +108,15 @@ def test_packing_over_a_window_of_attention_shorter_than_a_row_is_refused(
     with pytest.raises(ConfigError, match="packed"):
         prepare(of_family("mistral", short, packed=True))
     prepare(of_family("mistral", short))
+
+
+def test_packing_over_layers_that_no_mask_reaches_is_refused(
+    of_family: Callable[..., TrainConfig],
+) -> None:
+    sizes: dict[str, Any] = {"head_dim": 8, "num_experts": 0}
+    sizes |= {"linear_num_value_heads": 4, "linear_num_key_heads": 2}
+    sizes |= {"linear_key_head_dim": 8, "linear_value_head_dim": 8}
+    sizes["layer_types"] = ["linear_attention", "linear_attention", "full_attention"]
+    with pytest.raises(ConfigError, match=r"packed.*linear_attention"):
+        prepare(of_family("qwen3_next", sizes, packed=True))
+    prepare(of_family("qwen3_next", sizes))

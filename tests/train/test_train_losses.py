@@ -92,29 +92,30 @@ def test_a_collapsed_representation_is_no_minimiser_of_the_supervised_contrast()
 
 
 def matched_batch() -> tuple[Tensor, Tensor, Tensor]:
+    """Labels, roles and groups of three sets of three."""
     roles = torch.tensor([ROLES.index(k) for k in ("benign", "counterfactual", "injected")] * 3)
     groups = torch.arange(3).repeat_interleave(3)
-    return roles, groups, torch.ones(9, dtype=torch.bool)
+    return (roles == ROLES.index("injected")).long(), roles, groups
 
 
 def test_a_collapsed_representation_is_no_minimiser_of_the_matched_contrast() -> None:
-    roles, groups, usable = matched_batch()
+    y, roles, groups = matched_batch()
     collapsed = unit(1, 4).expand(9, 4)
     pole = unit(1, 4)
-    apart = torch.where((roles == ROLES.index("injected"))[:, None], -pole, pole)
-    at_collapse = matched_contrast(collapsed, roles, groups, usable).item()
+    apart = torch.where((y == 1)[:, None], -pole, pole)
+    at_collapse = matched_contrast(collapsed, y, roles, groups).item()
     assert at_collapse == pytest.approx(math.log(1 + 3))
-    assert matched_contrast(apart, roles, groups, usable).item() < 1e-6
+    assert matched_contrast(apart, y, roles, groups).item() < 1e-6
 
 
 def test_gradient_descent_on_the_matched_contrast_leaves_the_collapse() -> None:
-    roles, groups, usable = matched_batch()
+    y, roles, groups = matched_batch()
     start = unit(1, 4).expand(9, 4) + 1e-3 * unit(9, 4, seed=1)
     free = start.clone().requires_grad_(True)
     optimiser = torch.optim.SGD([free], lr=0.5)
     for _ in range(200):
         r = free / free.norm(dim=-1, keepdim=True)
-        loss = matched_contrast(r, roles, groups, usable)
+        loss = matched_contrast(r, y, roles, groups)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
@@ -122,11 +123,23 @@ def test_gradient_descent_on_the_matched_contrast_leaves_the_collapse() -> None:
 
 
 def test_the_matched_contrast_without_a_pair_or_an_attack_is_zero() -> None:
-    roles, groups, usable = matched_batch()
-    nobody = torch.zeros_like(usable)
-    benign = roles != ROLES.index("injected")
-    assert matched_contrast(unit(9, 4), roles, groups, nobody).item() == 0.0
-    assert matched_contrast(unit(9, 4), roles, groups, usable & benign).item() == 0.0
+    y, roles, groups = matched_batch()
+    nobody = torch.full_like(y, IGNORE)
+    assert matched_contrast(unit(9, 4), nobody, roles, groups).item() == 0.0
+    no_attack = torch.where(y == 1, IGNORE, y)
+    assert matched_contrast(unit(9, 4), no_attack, roles, groups).item() == 0.0
+
+
+def test_a_window_that_misses_the_instruction_is_not_pushed_away_from_its_like() -> None:
+    y, roles, groups = matched_batch()
+    pole = unit(1, 4)
+    alike, pushed = pole.expand(9, 4), torch.where((y == 1)[:, None], -pole, pole)
+    off_span = torch.zeros_like(y)
+    for r in (alike, pushed):
+        assert matched_contrast(r, off_span, roles, groups).item() == 0.0
+    some = torch.where(groups == 0, off_span, y)
+    wanted = matched_contrast(pushed[3:], y[3:], roles[3:], groups[3:])
+    assert matched_contrast(pushed, some, roles, groups).item() == pytest.approx(wanted.item())
 
 
 def test_the_triplet_margin_costs_the_whole_margin_at_a_collapse() -> None:
@@ -149,14 +162,13 @@ def test_r_is_taken_at_the_token_of_highest_risk_inside_the_window() -> None:
 
 
 def test_every_term_has_the_gradient_it_claims() -> None:
-    roles, groups, usable = matched_batch()
-    y = (roles == ROLES.index("injected")).long()
+    y, roles, groups = matched_batch()
     r = unit(9, 4).requires_grad_(True)
     logits = torch.randn(3, 5, dtype=torch.float64).requires_grad_(True)
     labels, mask = torch.tensor([[1, 0, IGNORE, 1, 0]] * 3), torch.ones(3, 5, dtype=torch.bool)
     check = torch.autograd.gradcheck
     assert check(lambda v: supervised_contrastive(v, y), (r,))
-    assert check(lambda v: matched_contrast(v, roles, groups, usable), (r,))
+    assert check(lambda v: matched_contrast(v, y, roles, groups), (r,))
     assert check(lambda v: token_loss(v, labels, focal_gamma=1.5), (logits,))
     assert check(lambda v: document_loss(v, mask, y[:3], smooth=0.5), (logits,))
     assert check(lambda v: triplet_margin(v[:3], v[3:6], v[6:]), (r,))
@@ -175,7 +187,7 @@ def test_supervised_contrast_agrees_with_pytorch_metric_learning() -> None:
 def test_the_matched_contrast_agrees_with_pytorch_metric_learning() -> None:
     from pytorch_metric_learning import losses
 
-    roles, groups, usable = matched_batch()
+    y, roles, groups = matched_batch()
     r = unit(9, 6, dtype=torch.float32)
     anchors = [i for i in range(9) if roles[i] == ROLES.index("benign")]
     enemies = [i for i in range(9) if roles[i] == ROLES.index("injected")]
@@ -187,16 +199,16 @@ def test_the_matched_contrast_agrees_with_pytorch_metric_learning() -> None:
         torch.tensor([n for _, n in pairs]),
     )
     theirs = losses.NTXentLoss(temperature=0.2)(r, indices_tuple=tuples)
-    ours = matched_contrast(r, roles, groups, usable, temperature=0.2)
+    ours = matched_contrast(r, y, roles, groups, temperature=0.2)
     assert ours.item() == pytest.approx(theirs.item(), rel=1e-5)
 
 
 def test_the_total_is_the_weighted_sum_of_its_terms() -> None:
-    roles, groups, _ = matched_batch()
+    y, roles, groups = matched_batch()
     generator = torch.Generator().manual_seed(3)
     batch = {
         "window_mask": torch.ones(9, 5, dtype=torch.bool),
-        "document_labels": (roles == ROLES.index("injected")).long(),
+        "document_labels": y,
         "token_labels": torch.randint(0, 2, (9, 5), generator=generator),
         "roles": roles,
         "groups": groups,

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 from causalguard.errors import TrainingError
+from causalguard.records import KINDS, Kind
 from causalguard.train import recover
 from causalguard.train.cli import train_command
 from causalguard.train.config import TrainConfig, parse_config
@@ -19,6 +20,7 @@ from causalguard.train.memory import (
     Meter,
     Plan,
     fits,
+    longest_row,
     optimiser_bytes,
     predict,
     worst_shape,
@@ -27,7 +29,8 @@ from causalguard.train.model import TrainedModel
 from causalguard.train.plan import advice, plan_text
 from causalguard.train.quantise import BITS
 from causalguard.train.recover import halved, newest_checkpoint
-from causalguard.train.run import Prepared, make_trainer, train
+from causalguard.train.run import Prepared, batch_source, make_trainer, prepare, train
+from causalguard.train.selection import document_risks
 from causalguard.train.shapes import SHAPES, find_base
 
 
@@ -95,7 +98,7 @@ def test_checkpointing_and_smaller_batches_need_less(shaped: TrainConfig) -> Non
         return predict(change(shaped, **changes), base, bf16=False, gpu=False).activations
 
     assert activations(checkpointing=True) < 0.6 * activations()
-    assert activations(batch=4) < 0.6 * activations()
+    assert activations() < 0.6 * activations(batch=24)
 
 
 def test_offloading_frees_what_checkpointing_keeps_of_every_layer(shaped: TrainConfig) -> None:
@@ -163,7 +166,19 @@ def test_the_worst_batch_has_the_longest_rows_and_packing_shares_their_context(
     assert shape.length >= 8 + 16 + 64
     packed = worst_shape(change(config, batch=5, packed=True)).packed
     assert packed is not None
-    assert packed[0] * packed[1] < 5 * shape.length
+    assert packed[0] * packed[1] < shape.rows * shape.length
+
+
+@pytest.mark.parametrize("kinds", [KINDS, ("benign", "counterfactual", "injected")])
+def test_no_micro_batch_has_more_rows_than_are_planned(
+    config: TrainConfig, kinds: tuple[Kind, ...]
+) -> None:
+    data = config.data.model_dump(mode="json") | {"kinds": kinds}
+    config = change(config, batch=6, steps=400, data=data)
+    source = batch_source(config, prepare(config))
+    most = max(len(source[i]["groups"]) for i in range(400))
+    assert most <= worst_shape(config).rows == (6 if len(kinds) == 3 else 6 + 6 - 1)
+    assert (most == 6) is (len(kinds) == 3)
 
 
 def test_nine_tenths_of_the_memory_may_be_used() -> None:
@@ -197,6 +212,20 @@ def limit_rows(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     monkeypatch.setattr(TrainedModel, "forward", limited)
 
 
+def limit_tokens(monkeypatch: pytest.MonkeyPatch, most: int) -> list[int]:
+    """Make a device that runs out of memory above so many tokens; gives what it is asked for."""
+    forward, sizes = TrainedModel.forward, []
+
+    def limited(model: TrainedModel, input_ids: torch.Tensor, *rest: Any) -> Any:
+        sizes.append(input_ids.numel())
+        if input_ids.numel() > most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return forward(model, input_ids, *rest)
+
+    monkeypatch.setattr(TrainedModel, "forward", limited)
+    return sizes
+
+
 def test_out_of_memory_halves_the_micro_batch_and_keeps_the_step(
     config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,6 +237,30 @@ def test_out_of_memory_halves_the_micro_batch_and_keeps_the_step(
     assert "accumulation: 2\n" in used
     (line,) = [line for line in said if line.startswith("out of memory")]
     assert "of 10 rows in place of 20, 2 of them a step in place of 1; on from the start" in line
+
+
+def test_a_look_takes_smaller_forwards_when_memory_runs_out_and_finds_the_same(
+    config: TrainConfig, prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make_trainer(config, prepared, tmp_path, device="cpu").model
+    corpus, spec = prepared.dev, config.windows.spec()
+    wanted = document_risks(model, corpus, spec)
+    sizes = limit_tokens(monkeypatch, 500)
+    assert document_risks(model, corpus, spec) == pytest.approx(wanted, abs=1e-5)
+    assert sum(size > 500 for size in sizes) <= 4  # halved from 4096, and for good
+    limit_tokens(monkeypatch, 20)
+    with pytest.raises(torch.OutOfMemoryError):
+        document_risks(model, corpus, spec)
+
+
+def test_a_look_runs_no_more_tokens_at_a_time_than_a_step(
+    config: TrainConfig, prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = change(config, batch=3)
+    trainer = make_trainer(config, prepared, tmp_path, device="cpu")
+    sizes = limit_tokens(monkeypatch, 3 * longest_row(config))
+    trainer.evaluate()
+    assert 2 * longest_row(config) < max(sizes) <= 3 * longest_row(config)
 
 
 def test_memory_that_no_matched_set_fits_is_a_readable_error(

@@ -122,6 +122,24 @@ def test_a_checkpoint_of_another_configuration_is_refused(
         trainer.model.load_trainable({})
 
 
+def test_a_run_goes_on_from_a_checkpoint_of_its_own_configuration_alone(
+    config: TrainConfig, prepared: Prepared, tmp_path: Path
+) -> None:
+    config = change(config, watch={"every": 2})
+    make_trainer(config, prepared, tmp_path / "a", device="cpu").train()
+    checkpoint, output = tmp_path / "a" / "checkpoint-2", tmp_path / "model"
+    others = change(config, seed=1, steps=6, optimiser={"lr": 0.5, "head_lr": 0.01})
+    with pytest.raises(ConfigError) as caught:
+        train(others, output, resume=checkpoint, device="cpu", prepared=prepared)
+    keys = [fault.split("with ")[1].split(":")[0] for fault in caught.value.faults]
+    assert keys == ["optimiser.lr", "steps", "seed"]
+    same = change(config, batch=5, accumulation=2, watch={"every": 2, "keep": 1})
+    train(same, output, resume=checkpoint, device="cpu", prepared=prepared)
+    (checkpoint / "training.yaml").unlink()
+    with pytest.raises(ConfigError, match="nobody can tell"):
+        train(config, tmp_path / "again", resume=checkpoint, device="cpu", prepared=prepared)
+
+
 def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_its_batch(
     config: TrainConfig, prepared: Prepared, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 The resolved copy (defaults filled in) is written beside the model as ``training.yaml``.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -115,7 +116,7 @@ class ExtraConfig(_Section):
     exclude_sources: tuple[str, ...] = ()
     """Drop rows of these sources."""
     max_rows: int | None = Field(default=None, ge=1)
-    """Keep at most this many rows, drawn evenly over pairs."""
+    """Keep at most this many rows: whole pairs, drawn evenly."""
     sets: float = Field(default=0.0, ge=0.0)
     """Matched sets rendered per benign row, which is their carrier; 0: the rows alone."""
     sets_weight: float = Field(default=0.1, gt=0.0)
@@ -158,6 +159,15 @@ class DataConfig(_Section):
     def _some(self) -> "DataConfig":
         if self.generate is None and not self.files and not self.extra:
             raise ValueError("no data: give generate, files or extra")
+        # Sources are told apart by these names: two of one name would be mixed into one.
+        names = [str(f.path) for f in self.files] + [e.path.name for e in self.extra]
+        paths = [str(f.path.resolve()) for f in self.files]
+        twice = [n for each in (names, paths) for n, k in Counter(each).items() if k > 1]
+        if twice:
+            raise ValueError(
+                f"two files are called {twice[0]}: rename one file of extra; give a path of files "
+                "once, with the weight of both"
+            )
         if not {"benign", "injected"} <= set(self.kinds):
             raise ValueError("kinds must hold benign and injected at least")
         return self

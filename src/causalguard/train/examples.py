@@ -7,6 +7,7 @@ batch and on the same side of the dev split.
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,7 +109,7 @@ def read_examples(
         licences: ``shippable`` keeps rows whose licence lets a model trained on them be given
             away; words keep rows whose licence contains one of them.
         exclude_sources: drop rows of these sources.
-        max_rows: keep about this many rows, the same ones for the same file.
+        max_rows: keep at most this many rows, whole pairs, the same ones for the same file.
 
     Rows of the sets that this project only tests on are always left out.
 
@@ -125,7 +126,10 @@ def read_examples(
     ]
     if not kept:
         raise DataError(f"{path}: no row is left after the filters; loosen them or drop the file")
-    return _thin(kept, max_rows)
+    thinned = _thin(kept, max_rows)
+    if not thinned:
+        raise DataError(f"{path}: no pair has as few as max_rows ({max_rows}) rows; raise it")
+    return thinned
 
 
 def _licensed(licence: str, wanted: Literal["all", "shippable"] | Sequence[str]) -> bool:
@@ -160,8 +164,14 @@ def share(key: str, salt: str) -> float:
 def _thin(examples: list[Example], max_rows: int | None) -> list[Example]:
     if max_rows is None or len(examples) <= max_rows:
         return examples
-    keep = max_rows / len(examples)
-    return [e for e in examples if share(e.group + e.output.id, "thin") < keep]
+    sizes = Counter(e.group for e in examples)
+    kept: set[str] = set()
+    left = max_rows
+    for group in sorted(sizes, key=lambda g: share(g, "thin")):
+        if sizes[group] <= left:
+            kept.add(group)
+            left -= sizes[group]
+    return [e for e in examples if e.group in kept]
 
 
 def split_dev(

@@ -8,6 +8,9 @@ from causalguard.errors import ConfigError
 from causalguard.guard.base import BaseFiles, load_config
 from causalguard.train.tokens import Corpus
 
+MASKED = frozenset({"full_attention", "sliding_attention"})
+"""Kinds of layers whose attention a mask decides."""
+
 
 def longest_row(corpora: Iterable[Corpus], window: int) -> int:
     """Tokens of the longest window with its trusted prefix."""
@@ -40,6 +43,13 @@ def check_lengths(base: BaseFiles, longest: int, *, packed: bool) -> None:
         faults.append(
             f"packed: attention of {base.name} reaches {reach} tokens back and rows have "
             f"{longest}; a tree of attention does not know that; set packed: false"
+        )
+    # A recurrence runs over whatever stands before a token, the other branches of the tree too.
+    others = sorted(set(getattr(config, "layer_types", None) or ()) - MASKED)
+    if packed and others:
+        faults.append(
+            f"packed: {base.name} has layers of {', '.join(others)}, which obey no tree of "
+            "attention; set packed: false"
         )
     if faults:
         raise ConfigError(faults)

@@ -152,20 +152,21 @@ def _log_softmax(similarity: Tensor, allowed: Tensor) -> Tensor:
 
 
 def matched_contrast(
-    r: Tensor, roles: Tensor, groups: Tensor, usable: Tensor, *, temperature: float = 0.1
+    r: Tensor, y: Tensor, roles: Tensor, groups: Tensor, *, temperature: float = 0.1
 ) -> Tensor:
     """InfoNCE inside matched sets: stable under do(D), apart under do(I).
 
     Anchor: the benign member a of a set.  Positives p: its counterfactual and its benign
-    imperative.  Negatives N: every injected row of the batch, its own (the hard one) included.
+    imperative.  Negatives N: every injected row of the batch, its own (the hard one) included; not
+    windows of injected texts that miss the instruction, which say the same as the benign ones.
     ``mean over (a, p) of - log exp(a.p/tau) / (exp(a.p/tau) + sum_{n in N} exp(a.n/tau))``.
     A collapsed R gives log(1 + |N|) > 0 while R that tells the two apart tends to 0.
 
     Args:
         r: (B, W) unit vectors.
+        y: (B,) document labels in {1, 0, IGNORE}; ignored rows take no part.
         roles: (B,) indices into ROLES.
         groups: (B,) matched set of each row.
-        usable: (B,) bool; windows without a document label take no part.
         temperature: tau in [0.01, 1].
 
     Returns: scalar >= 0; 0 when the batch has no pair or no injected row.
@@ -173,9 +174,9 @@ def matched_contrast(
     Source: van den Oord et al. 2018, equation 4, with explicit hard negatives.
     """
     similarity = r @ r.T / temperature
-    anchor = (roles == BENIGN) & usable
-    friend = ((roles == COUNTERFACTUAL) | (roles == IMPERATIVE)) & usable
-    enemy = (roles == INJECTED) & usable
+    anchor = (roles == BENIGN) & (y == 0)
+    friend = ((roles == COUNTERFACTUAL) | (roles == IMPERATIVE)) & (y == 0)
+    enemy = (roles == INJECTED) & (y == 1)
     pairs = anchor[:, None] & friend[None, :] & (groups[:, None] == groups[None, :])
     low = torch.finfo(similarity.dtype).min
     against = torch.logsumexp(similarity.masked_fill(~enemy[None, :], low), dim=-1)
@@ -272,8 +273,6 @@ def guard_loss(
         rows = (at_maximum(r, logits, mask), y, batch["roles"], batch["groups"])
         top, y, roles, groups = rows if gather is None else gather(*rows)
         terms["contrastive"] = supervised_contrastive(top, y, temperature=w.temperature)
-        terms["matched"] = matched_contrast(
-            top, roles, groups, y != IGNORE, temperature=w.temperature
-        )
+        terms["matched"] = matched_contrast(top, y, roles, groups, temperature=w.temperature)
         total = total + w.contrastive * terms["contrastive"] + w.matched * terms["matched"]
     return total, {name: value.detach() for name, value in terms.items()}

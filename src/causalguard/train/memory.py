@@ -19,7 +19,8 @@ from torch.utils._pytree import tree_map_only
 
 from causalguard.guard.base import BaseFiles
 from causalguard.guard.encoder import find_layers
-from causalguard.train.batches import PACK_CAPACITY, PAD_TO
+from causalguard.records import Kind
+from causalguard.train.batches import MAX_MEMBERS, PACK_CAPACITY, PAD_TO
 from causalguard.train.config import TrainConfig
 from causalguard.train.examples import ANSWERED
 from causalguard.train.losses import CHUNK, LossWeights, guard_loss
@@ -34,6 +35,8 @@ CONTEXT = int(0.4 * GIB)
 """What CUDA and its libraries take beside the tensors."""
 FILL = 0.9
 """Share of the device's memory that a plan may use."""
+ALWAYS = frozenset[Kind]({"benign", "counterfactual", "injected"})
+"""Members that every matched set has."""
 SMALL = 4096
 """Tensors below this many elements keep 32-bit states in 8-bit optimisers (bitsandbytes)."""
 
@@ -148,27 +151,41 @@ def longest_row(config: TrainConfig) -> int:
 
 def worst_shape(config: TrainConfig) -> Shape:
     """The largest micro-batch that a configuration can give."""
-    length = longest_row(config)
-    chats = _most_chats(config)
+    length, rows = longest_row(config), most_rows(config)
+    chats = _most_chats(config, rows)
     if not config.packed:
-        return Shape(rows=config.batch, length=length, chats=chats)
+        return Shape(rows=rows, length=length, chats=chats)
     members = len(config.data.kinds)
     # Members share their context for certain, and more when they are alike.
-    tree = length + (min(members, config.batch) - 1) * config.windows.tokens
-    sets = max(1, round(config.batch / members))
+    tree = length + (members - 1) * config.windows.tokens
+    sets = -(-rows // members)
     side = max(1, min(sets, PACK_CAPACITY // tree))
     width = -(-side * tree // PAD_TO) * PAD_TO
-    return Shape(rows=config.batch, length=length, packed=(-(-sets // side), width), chats=chats)
+    return Shape(rows=rows, length=length, packed=(-(-sets // side), width), chats=chats)
 
 
-def _most_chats(config: TrainConfig) -> tuple[int, int, int] | None:
+def most_rows(config: TrainConfig) -> int:
+    """Rows of the largest micro-batch: sets are never parted, so one may begin in the last row.
+
+    There are no more rows than configured where all sets come from one source, are of one size,
+    and that size divides the micro-batch.
+    """
+    data = config.data
+    size = len(data.kinds)
+    sources = (data.generate is not None) + len(data.files)
+    if sources == 1 and not data.extra and set(data.kinds) <= ALWAYS and config.batch % size == 0:
+        return config.batch
+    return config.batch + max(size, MAX_MEMBERS) - 1
+
+
+def _most_chats(config: TrainConfig, rows: int) -> tuple[int, int, int] | None:
     """The largest chats of a micro-batch: two of each set, all answer, whose logits come in chunks.
 
     A set has three members at least.
     """
     if config.loss.task <= 0:
         return None
-    sets = -(-config.batch // min(3, len(config.data.kinds)))
+    sets = -(-rows // min(3, len(config.data.kinds)))
     length = -(-config.data.task_tokens // PAD_TO) * PAD_TO
     return len(ANSWERED) * sets, length, len(ANSWERED) * sets * (length - 1)
 

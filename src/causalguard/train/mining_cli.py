@@ -1,5 +1,6 @@
 """``guard-mine``: the matched sets that a guard finds hardest."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -8,12 +9,15 @@ from causalguard import console
 from causalguard.errors import ConfigError, OutputExistsError
 from causalguard.interventions import parallel, triplets
 from causalguard.interventions.scenes import LENGTHS
+from causalguard.records import Triplet
 
 HELP = """Write the matched sets that the guard in MODEL finds hardest, to go on training with.
 
 A set is hard when a member without a foreign instruction is as risky as one with it, or
-riskier.  The file is one more source of a training run (data.files); MODEL need not be certified.
-On CPUs it takes half a second a set, on a GPU much less.
+riskier.  With --spellings, sets are misspelt until their attacks look as safe as a few tries can
+make them; harmless texts are misspelt alike.  The file is one more source of a training run
+(data.files); MODEL need not be certified.  On CPUs it takes half a second a set, on a GPU much
+less.
 
 \b
   guard-mine runs/g -n 8000 --keep 2000 -o hard.jsonl
@@ -30,12 +34,27 @@ On CPUs it takes half a second a set, on a GPU much less.
               help="How many of the hardest to write.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @click.option("--lengths", default="", metavar="LEVEL,...", help=f"Of: {', '.join(LENGTHS)}.")
+@click.option(
+    "--spellings",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    metavar="K",
+    help="Try K careless spellings of each set; keep the one that looks safest.",
+)
 @click.option("--device", default="cpu", show_default=True, help="Where MODEL runs: cpu, cuda.")
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="New JSONL file."
 )
 def command(
-    model: Path, sets: int, keep: int, seed: int, lengths: str, device: str, output: Path
+    model: Path,
+    sets: int,
+    keep: int,
+    seed: int,
+    lengths: str,
+    spellings: int,
+    device: str,
+    output: Path,
 ) -> None:
     """See HELP."""
     if output.exists():
@@ -47,7 +66,10 @@ def command(
     levels = [word.strip() for word in lengths.split(",") if word.strip()]
     try:
         drawn = parallel.generate(sets, seed=seed, split="train", lengths=levels or None)
-        scored = mining.margins(guard, console.progress(drawn, total=sets, label="mining"))
+        fresh: Iterable[Triplet] = console.progress(drawn, total=sets, label="mining")
+        if spellings:
+            fresh = mining.misspelt(guard, fresh, tries=spellings, seed=seed)
+        scored = mining.margins(guard, fresh)
         found = mining.hardest(scored, keep)
     except ValueError as error:
         raise ConfigError(str(error)) from None

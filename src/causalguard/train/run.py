@@ -21,6 +21,7 @@ from causalguard.train.chats import describe, make_chats
 from causalguard.train.config import TrainConfig
 from causalguard.train.examples import describe_lengths
 from causalguard.train.limits import check_lengths, longest_row
+from causalguard.train.resume import check_resumed
 from causalguard.train.shapes import find_base, is_random
 from causalguard.train.sources import load_calibration, load_sources
 from causalguard.train.tokens import Corpus, default_cache, make_corpus
@@ -259,12 +260,15 @@ def train(
 
     Raises:
         OutputExistsError: the output exists.
+        ConfigError: the checkpoint is of another configuration.
         TrainingError: the run went wrong; the message says what was kept.
     """
     from causalguard.train.recover import within_memory
 
     refuse_existing(output)
     refuse_random(config)
+    if resume is not None:
+        check_resumed(config, resume)
     data = prepared or prepare(config, say=say)
     work = work_directory(output)
 

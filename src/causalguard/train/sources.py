@@ -3,8 +3,10 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from causalguard.errors import DataError
+from causalguard.guard.template import Template
 from causalguard.records import Triplet
 from causalguard.train import carriers
 from causalguard.train.calibrate import BenignOutput, read_benign
@@ -17,13 +19,15 @@ from causalguard.train.examples import (
     split_dev,
 )
 from causalguard.train.noise import noisy
+from causalguard.train.shapes import find_base
+from causalguard.train.tokens import with_whole_tasks
 
 log = logging.getLogger(__name__)
 
 GENERATED = "generated"
 """Name of the engine as a source of examples."""
-AUDIT = "engine/audit-"
-"""What the source of a set from the engine's audit split begins with."""
+ENGINE, TRAINING = "engine/", "engine/train-"
+"""What the source of a set of the engine begins with, and that of one of its training split."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +58,7 @@ def load_sources(config: TrainConfig, *, say: Callable[[str], None] = log.info) 
         from causalguard.interventions import triplets
 
         found = triplets.read(file.path)
-        leaked = next((t.id for t in found if t.source.startswith(AUDIT)), None)
-        if leaked is not None:
-            raise DataError(
-                f"{file.path}: {leaked} is of the engine's audit split, which certifies; "
-                "render what is trained on with --split train"
-            )
+        _refuse_held_out(found, file.path)
         sets += found
         whole += from_triplets(noisy(found, data.noise, seed=config.seed), str(file.path))
         weights[str(file.path)] = file.weight
@@ -74,12 +73,46 @@ def load_sources(config: TrainConfig, *, say: Callable[[str], None] = log.info) 
             weights[name] = extra.sets_weight
         say(f"{extra.path.name}: {len(examples)} examples, {len(made)} matched sets on them")
     kept, held = split_dev(whole, dev_share=data.dev_share, seed=config.seed)
+    train, dev = _apart([*train, *kept], [*dev, *held])
+    train, dev = _uncut([e for e in train if e.kind in data.kinds], dev, config, say)
     return Sources(
-        train=tuple(e for e in (*train, *kept) if e.kind in data.kinds),
-        dev=tuple(_limit([*dev, *held], data.dev_max, config.seed)),
+        train=tuple(train),
+        dev=tuple(_limit(dev, data.dev_max, config.seed)),
         weights=weights,
         families=tuple(sorted({t.family for t in sets})),
     )
+
+
+def _refuse_held_out(found: Iterable[Triplet], path: Path) -> None:
+    """Raise DataError for sets that the engine made to choose or check the guard with."""
+    for t in found:
+        if t.source.startswith(ENGINE) and not t.source.startswith(TRAINING):
+            split = t.source.removeprefix(ENGINE).partition("-")[0]
+            raise DataError(
+                f"{path}: {t.id} is of the engine's {split} split, which is not trained on; "
+                "render what is trained on with --split train"
+            )
+
+
+def _apart(train: list[Example], dev: list[Example]) -> tuple[list[Example], list[Example]]:
+    """Train on what shares a cluster with the training part: a file can repeat carriers."""
+    known = {e.cluster for e in train}
+    back = [e for e in dev if e.cluster in known]
+    return [*train, *back], [e for e in dev if e.cluster not in known]
+
+
+def _uncut(
+    train: list[Example], dev: list[Example], config: TrainConfig, say: Callable[[str], None]
+) -> tuple[list[Example], list[Example]]:
+    """Both parts without authorised members whose task the template cuts."""
+    if not any(e.kind == "authorised" for e in (*train, *dev)):
+        return train, dev
+    template = Template.from_directory(find_base(config.base).directory, config.template.spec())
+    whole = with_whole_tasks(train, template), with_whole_tasks(dev, template)
+    if cut := len(train) + len(dev) - sum(map(len, whole)):
+        most = template.spec.task_tokens
+        say(f"left out {cut} authorised texts whose task is longer than {most} tokens")
+    return whole
 
 
 def _labelled(
@@ -89,7 +122,8 @@ def _labelled(
     parts = [_parts(extra) for extra in data.extra]
     quotations = [
         q for (rows, _), extra in zip(parts, data.extra, strict=True) if extra.quote
-        for q in carriers.quoted(rows)
+        # Only of rows that are trained on: the dev split's own attacks would be known there.
+        for q in carriers.quoted(split_dev(rows, dev_share=data.dev_share, seed=seed)[0])
     ]  # fmt: skip
     for (rows, _), extra in zip(parts, data.extra, strict=True):
         made = []

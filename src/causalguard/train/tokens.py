@@ -108,6 +108,20 @@ def make_corpus(
     return _corpus(examples, kept(path, lambda: _tokenise(examples, template)))
 
 
+def with_whole_tasks(examples: Sequence[Example], template: Template) -> list[Example]:
+    """Examples without the authorised ones whose task the template cuts.
+
+    What authorises may stand at the task's beginning, and the template keeps its end: the rest
+    would be an unauthorised instruction with the label of an authorised one.
+    """
+    most = template.spec.task_tokens
+    return [
+        e
+        for e in examples
+        if e.kind != "authorised" or len(template.tokens(e.output.task).ids) <= most
+    ]
+
+
 def default_cache() -> Path:
     """Where tokens are kept between runs."""
     return home() / "tokens"

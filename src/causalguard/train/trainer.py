@@ -16,6 +16,7 @@ from transformers import Trainer, TrainerState, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from causalguard.errors import TrainingError
+from causalguard.files import write_atomic
 from causalguard.guard.windows import WindowSpec
 from causalguard.train.batches import BatchSource
 from causalguard.train.callbacks import in_order
@@ -24,7 +25,9 @@ from causalguard.train.callbacks.verified import WEIGHTS
 from causalguard.train.config import TrainConfig
 from causalguard.train.gather import gather_rows, many_processes
 from causalguard.train.losses import LossWeights, guard_loss
+from causalguard.train.memory import longest_row
 from causalguard.train.model import TrainedModel
+from causalguard.train.resume import CONFIG
 from causalguard.train.selection import dev_metrics, document_risks
 from causalguard.train.tokens import Corpus
 
@@ -189,7 +192,11 @@ class GuardTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped he
         """Score the dev split; ``eval_worst_group_tpr`` picks the checkpoint."""
         metrics = {}
         if self.dev is not None:
-            risks = document_risks(self.model, self.dev.corpus, self.dev.windows)
+            # A forward alone: with a step's tokens it needs less than the step did.
+            tokens = self.config.batch * longest_row(self.config)
+            risks = document_risks(
+                self.model, self.dev.corpus, self.dev.windows, batch_tokens=tokens
+            )
             metrics = {f"eval_{n}": v for n, v in dev_metrics(risks, self.dev.corpus).items()}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(
@@ -198,7 +205,7 @@ class GuardTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped he
         return metrics
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        """Save adapter and heads alone, then read them back and compare."""
+        """Save adapter and heads alone, then read them back and compare; and the configuration."""
         del state_dict
         directory = Path(output_dir or self.args.output_dir)
         directory.mkdir(parents=True, exist_ok=True)
@@ -209,6 +216,7 @@ class GuardTrainer(Trainer):  # type: ignore[misc]  # transformers is untyped he
             raise TrainingError(
                 f"{directory / WEIGHTS} does not read back as written; check the disk"
             )
+        write_atomic(directory / CONFIG, self.config.to_yaml())
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         (model or self.model).load_trainable(read_weights(Path(resume_from_checkpoint)))

@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
+from pydantic import ValidationError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from causalguard.errors import ConfigError
+from causalguard.guard.bundle import AdapterInfo
 from causalguard.guard.encoder import LORA_PREFIX
 from causalguard.train.model import TrainedModel
 
@@ -27,31 +29,48 @@ def start_from(model: TrainedModel, directories: Sequence[Path]) -> None:
         directories: MODEL_DIRs that ``guard-train`` wrote, at least one.
 
     Raises:
-        ConfigError: the files are missing, or belong to another base, rank or head.
+        ConfigError: the files are missing, or belong to a model of another shape, rank, alpha or
+            head, or one that adapts or reads what this one does not.
     """
     own = dict(model.encoder.backbone.named_parameters())
     wanted = {name: p for name, p in own.items() if ".lora_" in name}
     for exit_layer in model.encoder.exits:
         for name, p in model.encoder.head(exit_layer).named_parameters():
             wanted[f"exit{exit_layer}.{name}"] = p
-    each = [_read(directory, wanted) for directory in directories]
+    alpha = model.adapter.config.alpha
+    each = [_read(directory, wanted, alpha) for directory in directories]
     found = each[0] if len(each) == 1 else mean(each)
     with torch.no_grad():
         for name, parameter in wanted.items():
             parameter.copy_(found[name])
 
 
-def _read(directory: Path, wanted: Mapping[str, Tensor]) -> Tensors:
+def _read(directory: Path, wanted: Mapping[str, Tensor], alpha: float) -> Tensors:
     try:
+        made = AdapterInfo.model_validate_json((directory / "adapter_config.json").read_bytes())
         adapter = load_file(directory / "adapter_model.safetensors")
         heads = load_file(directory / "head.safetensors")
     except FileNotFoundError as error:
         raise ConfigError(f"init: {error.filename} is missing; give a MODEL_DIR") from None
+    except ValidationError as error:
+        raise ConfigError(f"init: {directory}/adapter_config.json: {error}") from None
+    if made.lora_alpha != alpha:
+        message = (
+            f"init: {directory} was trained with lora.alpha {made.lora_alpha:g}, not {alpha:g}"
+        )
+        raise ConfigError(message)
     found = {_peft_name(name): tensor for name, tensor in adapter.items()} | heads
     odd = [n for n, p in wanted.items() if n not in found or found[n].shape != p.shape]
     if odd:
         raise ConfigError(f"init: {directory} is a model of another shape, e.g. in {odd[0]}")
-    return found
+    # Adapters of layers that were left alone are zeros; A without B changes nothing either.
+    lost = [n for n in sorted(found.keys() - wanted.keys()) if _A not in n and found[n].any()]
+    if lost:
+        raise ConfigError(
+            f"init: {directory} has trained weights that this model has no place for, e.g. "
+            f"{lost[0]}; give it the same exits, lora.targets and lora.first_layer"
+        )
+    return {name: found[name] for name in wanted}
 
 
 def mean(each: Sequence[Tensors]) -> Tensors:
