@@ -145,10 +145,12 @@ def command(
     for text in models:
         label, _, path = text.rpartition("=")
         name = f"CausalGuard ({label or Path(path).name})"
+        if name in scored:
+            raise InputError(f"two models are called {name}; give --model LABEL=MODEL_DIR")
         scored[name], seen[name], thresholds[name] = ours(path, rows, key, device)
         digests.append(root_digest(file_digests(directory_of(path), SUBJECT_FILES))[:16])
     if halves:
-        first = next(iter(scored.values()), None)
+        first = next(((s, seen[name]) for name, s in scored.items()), None)
         scored[HELD_OUT], thresholds[HELD_OUT] = left_out(halves, rows, device, first)
         seen[HELD_OUT] = ()
     for peer in PEERS:
@@ -220,30 +222,37 @@ def ours(
 
 
 def left_out(
-    paths: Sequence[str], rows: Sequence[Labelled], device: str, otherwise: Scored | None
+    paths: Sequence[str],
+    rows: Sequence[Labelled],
+    device: str,
+    otherwise: tuple[Scored, Sequence[str]] | None,
 ) -> tuple[Scored, str]:
     """Every set scored by the first model that was not trained on it; also all thresholds.
 
-    Sets that none was trained on (those for tests alone) keep the answers in ``otherwise``.
+    Sets that none was trained on (those for tests alone) keep the answers in ``otherwise``, which
+    come with the sets that their model was trained on.
 
     Raises:
         InputError: every model was trained on some set, or there are no other answers.
     """
     if otherwise is None:
         raise InputError("--half needs a --model beside it")
+    answers, known = otherwise
     trained = [set(trained_on(Path(path))) for path in paths]
     by_set = {}
     for name, files in SETS.items():
-        if not set(files) & set.union(*trained):
+        if not set(files) & set(known).union(*trained):
             continue
-        fresh = [k for k, known in enumerate(trained) if not known & set(files)]
+        fresh = [k for k, half in enumerate(trained) if not half & set(files)]
         if not fresh:
             raise InputError(f"each --half was trained on {name}; give one that was not")
         by_set[name] = fresh[0]
-    risk, flagged = np.array(otherwise.risk), np.array(otherwise.flagged)
+    risk, flagged = np.array(answers.risk), np.array(answers.flagged)
     spent, count, thresholds = 0.0, 0, []
     for k, path in enumerate(paths):
         at = [i for i, row in enumerate(rows) if by_set.get(row.case.source) == k]
+        if not at:
+            raise InputError(f"{path} leaves out no set that another --half does not; drop it")
         one, _, threshold = ours(path, [rows[i] for i in at], None, device)
         risk[at], flagged[at] = one.risk, one.flagged
         spent, count = spent + one.ms * len(at), count + len(at)

@@ -8,8 +8,8 @@
 
 Positives-only sources, and sources with few benign rows, are set against the benign rows of the
 other held-out sources of the same model.  The threshold is the model's own; beside it stands the
-true-positive rate at 1 % false positives.  Intervals: exact (Clopper-Pearson) over pairs, where a
-pair counts as missed when any of its rows is.
+true-positive rate at 1 % false positives.  The interval of alarms is exact (Clopper-Pearson) over
+pairs, where a pair counts as alarmed when any of its benign rows is.
 """
 
 import argparse
@@ -25,7 +25,7 @@ import numpy as np
 from causalguard.console import progress
 from causalguard.files import write_atomic
 from causalguard.stats.bounds import clopper_pearson
-from causalguard.stats.ranking import auroc
+from causalguard.stats.ranking import auroc, tpr_at_fpr
 
 BLOCK = 64
 """Texts scored between two moves of the bar, unless the guard takes more at once."""
@@ -58,7 +58,8 @@ def score(model: Path, shared: Path, names: Sequence[str], device: str) -> dict[
                 )
                 for r in rows[start : start + size]
             ]
-            risks += [v.risk for v in guard.scan(outputs)]
+            # A text that was not scanned in full is flagged whatever its risk.
+            risks += [v.risk if v.coverage == 1.0 else 1.0 for v in guard.scan(outputs)]
         found["risks"][name] = risks
     return found
 
@@ -76,12 +77,12 @@ def twins(risks: np.ndarray, y: np.ndarray, pairs: Sequence[str]) -> float:
     return float(np.mean(each)) if each else float("nan")
 
 
-def interval(flagged: np.ndarray, pairs: Sequence[str], *, worst: bool) -> str:
-    """Share of pairs with every (worst) or any row flagged, with its exact interval."""
+def interval(flagged: np.ndarray, pairs: Sequence[str]) -> str:
+    """Share of pairs with any row flagged, with its exact interval."""
     by: dict[str, list[bool]] = defaultdict(list)
     for flag, pair in zip(flagged, pairs, strict=True):
         by[pair].append(bool(flag))
-    hits = sum(all(f) if worst else any(f) for f in by.values())
+    hits = sum(any(f) for f in by.values())
     low, high = clopper_pearson(hits, len(by), confidence=0.95)
     return f"{100 * hits / len(by):.1f} [{100 * low:.1f}, {100 * high:.1f}] of {len(by)}"
 
@@ -114,21 +115,22 @@ def section(shared: Path, found: dict[str, Any]) -> list[str]:
         negative, positive = risks[y == 0], risks[y == 1]
         against = negative if len(negative) >= FEW or not len(positive) else pooled
         cells = ["-", "-", "-", "-"]
-        if len(positive):
+        if len(positive) and len(against):
             both = np.r_[against, positive]
             truth = np.r_[np.zeros(len(against)), np.ones(len(positive))].astype(int)
-            cut = np.quantile(against, 0.99)
             cells = [
                 f"{auroc(truth, both):.4f}" + ("" if against is negative else " (pooled benign)"),
                 f"{twins(risks, y, pairs):.4f}",
-                f"{np.mean(positive > cut):.3f}",
-                f"{np.mean(positive >= threshold):.3f}",
+                f"{tpr_at_fpr(truth, both, 0.01):.3f}",
+                "-",
             ]
+        if len(positive):
+            cells[3] = f"{np.mean(positive >= threshold):.3f}"
         rate, alarms = "-", "-"
         if len(negative):
             kept = [p for p, label in zip(pairs, y, strict=True) if label == 0]
             rate = f"{np.mean(negative >= threshold):.4f}"
-            alarms = interval(negative >= threshold, kept, worst=False)
+            alarms = interval(negative >= threshold, kept)
         sizes = f"{len(negative)} / {len(positive)}"
         lines.append(f"| {name} | {sizes} | {' | '.join(cells)} | {rate} | {alarms} |")
     rate = np.mean(pooled >= threshold) if len(pooled) else float("nan")

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from causalguard.errors import InputError
+from causalguard.errors import InputError, ScanError
 from causalguard.evaluate import agentdojo_llm
 from causalguard.evaluate.agentdojo import Settings
+from causalguard.evaluate.agentdojo_cli import hold_llm
 from causalguard.evaluate.agentdojo_results import Result
 from causalguard.evaluate.cli import command
 from causalguard.guard.enforce import Enforcer
+from causalguard.records import Span, ToolOutput
 from support.agentdojo_fakes import FakeGuard, keep_all, oracle
 
 GULLIBLE = "support.agentdojo_fakes:gullible"
@@ -48,6 +50,21 @@ def test_every_conversation_is_kept_and_none_is_held_twice(tmp_path: Path) -> No
     assert len(guard.scanned) == count
     with pytest.raises(InputError, match="another model or guard"):
         run(tmp_path, oracle("x"))
+
+
+def broken(output: ToolOutput) -> list[Span]:
+    """Stands for a guard whose backend is down."""
+    raise RuntimeError(output.tool)
+
+
+def test_a_scan_that_fails_prevents_nothing_and_is_not_kept(tmp_path: Path) -> None:
+    guard = FakeGuard(broken, "broken")
+    with pytest.raises(ScanError, match="could not be scanned: RuntimeError"):
+        run(tmp_path / "closed", guard)
+    settings = Settings(output=tmp_path / "open", suites=("banking",), attacks=("direct",), limit=1)
+    with pytest.raises(ScanError, match="see the cause"):
+        hold_llm(settings, guard, "withhold", (GULLIBLE, None), 0)
+    assert not list(tmp_path.glob("*/runs/banking/*/*.json"))
 
 
 def test_what_is_no_chat_model_is_refused() -> None:

@@ -140,11 +140,18 @@ def test_a_finished_model_is_neither_trained_nor_scored_again(setting: Path) -> 
     scores = setting / "out" / "base" / "full" / "scores" / "sealed.jsonl"
     first = scores.read_text()
     scores.unlink()
-    loso(setting, "--fold", "sealed", "--set", "seed=5")
+    loso(setting, "--fold", "sealed", "--set", "steps=1")
     assert (model / "head.safetensors").read_bytes() == before
     assert json.loads(scores.read_text().splitlines()[0])["risk"]["guard"] == pytest.approx(
         json.loads(first.splitlines()[0])["risk"]["guard"]
     )
+
+
+def test_results_of_other_settings_are_not_mixed(setting: Path) -> None:
+    loso(setting, "--fold", "sealed", "--set", "steps=1")
+    (setting / "out" / "base" / "full" / "scores" / "sealed.jsonl").unlink()
+    with pytest.raises(ConfigError, match=r"seed: 0, now 5.*give another --output"):
+        loso(setting, "--fold", "sealed", "--set", "steps=1", "--set", "seed=5")
 
 
 def test_held_out_sources_reach_neither_training_nor_the_threshold(setting: Path) -> None:

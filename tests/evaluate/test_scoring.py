@@ -27,7 +27,7 @@ def test_batched_scores_are_the_guard_s_own(tiny_model: Path) -> None:
     guard = Guard.load(tiny_model, require_certified=False, dtype="float32")
     texts = [*outputs(), ToolOutput(text="")]
     scorer = build_scorer(read_model_dir(tiny_model), device="cpu", dtype=torch.float32)
-    risks, counts = scoring.guard_risks(scorer.encoder, scorer.template, scorer.spec, texts)
+    risks, counts = scoring.guard_risks(scorer, texts)
     scored = guard.score(texts)
     assert np.allclose(risks, [s.risk for s in scored], atol=1e-5)
     assert counts.tolist() == [s.n_tokens for s in scored]
@@ -36,10 +36,8 @@ def test_batched_scores_are_the_guard_s_own(tiny_model: Path) -> None:
 
 def test_texts_too_long_to_be_scanned_count_as_flagged(tiny_model: Path) -> None:
     scorer = build_scorer(read_model_dir(tiny_model), device="cpu", dtype=torch.float32)
-    spec = WindowSpec(tokens=8, stride=8, max_tokens=16)
-    risks, _ = scoring.guard_risks(
-        scorer.encoder, scorer.template, spec, [ToolOutput(text="ana " * 200)]
-    )
+    scorer.spec = WindowSpec(tokens=8, stride=8, max_tokens=16)
+    risks, _ = scoring.guard_risks(scorer, [ToolOutput(text="ana " * 200)])
     assert risks[0] == 1.0
 
 

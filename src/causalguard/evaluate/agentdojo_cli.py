@@ -18,6 +18,7 @@ from causalguard.evaluate.agentdojo_page import Replay, Step
 from causalguard.evaluate.agentdojo_plan import Planned, Rows, write_rows
 from causalguard.evaluate.agentdojo_results import Result, rulings_of
 from causalguard.evaluate.agentdojo_scores import (
+    PATIENCE_S,
     ScoreBook,
     read_verdicts,
     score_rows,
@@ -112,8 +113,9 @@ def agentdojo(
         verdicts = score_rows(guard, rows, output / "scores", done)
         book = ScoreBook(verdicts, identity=guard.identity)
     else:
+        verdicts = read_verdicts(scores)
         facts["scores"] = digests(scores)
-        book = ScoreBook(read_verdicts(scores), identity=facts["scores"])
+        book = ScoreBook(verdicts, identity=facts["scores"])
     facts["threshold"] = book.threshold
     finish(settings, pairs, book.enforcer(done), facts, replays)
 
@@ -122,7 +124,9 @@ def hold_llm(
     settings: Settings, guard: Any, action: Action, llm: tuple[str, str | None], replays: int
 ) -> None:
     """The run with a model as the agent."""
-    enforcer = Enforcer(guard, Policy(action=action))
+    # A scan that fails or takes long would withhold the output, and count as an attack prevented.
+    policy = Policy(action=action, on_error="raise", time_budget_s=PATIENCE_S)
+    enforcer = Enforcer(guard, policy)
     with unlogged():
         results = agentdojo_llm.run(settings, enforcer, *llm)
     shown = agentdojo_page.choose(results, replays)
@@ -161,7 +165,12 @@ def export(path: Path, rows: Rows) -> None:
     if path.exists():
         raise OutputExistsError(f"{path} exists already; give another path or remove it first")
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_rows(path, rows)
+    beside = path.with_name(f".unfinished-{path.name}")
+    try:
+        write_rows(beside, rows)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
     characters = sum(len(row.text) for row in rows.values())
     click.echo(f"{path}: {len(rows)} outputs to score, {characters} characters")
 

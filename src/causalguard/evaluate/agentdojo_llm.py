@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from causalguard import console
-from causalguard.errors import InputError
+from causalguard.errors import InputError, ScanError
 from causalguard.evaluate import agentdojo as runs
 from causalguard.evaluate.agentdojo import Settings
 from causalguard.evaluate.agentdojo_page import Replay, Step
@@ -30,6 +30,10 @@ def run(settings: Settings, enforcer: Enforcer, llm: str, url: str | None) -> li
         enforcer: the guard and what it does.
         llm: see :func:`load_llm`.
         url: likewise.
+
+    Raises:
+        InputError: the folder holds another model's or guard's conversations.
+        ScanError: a scan failed; that conversation is not kept, those before it are.
     """
     chosen = choose(Suite.names(settings.version), settings.suites, "suite")
     attacks = choose(attack_names(), settings.attacks, "attack")
@@ -68,6 +72,9 @@ def hold(
 
     Returns:
         ``result``, ``payloads``, and both conversations with all messages and decisions.
+
+    Raises:
+        ScanError: a scan failed, whatever the policy does then: that says nothing of the guard.
     """
     from causalguard.agents.agentdojo import CausalGuardElement  # needs the package
     from causalguard.evaluate.agentdojo_agent import converse
@@ -78,6 +85,9 @@ def hold(
     guard = CausalGuardElement(enforcer)
     guarded = converse(suite, case, marks, guard=guard, llm=agent)
     records: list[Mapping[str, Any]] = [seen.record or {} for seen in guarded.outputs]
+    failed = [record["reason"] for record in records if record.get("outcome") == "error"]
+    if failed:
+        raise ScanError(f"a tool output {failed[0]}; run the same again once scans succeed")
     result = Result(
         case=case,
         placed=plain.reached,

@@ -15,7 +15,8 @@ from causalguard.guard.api import build_scorer
 from causalguard.guard.bundle import read_model_dir
 from causalguard.guard.encoder import Encoder, load_backbone
 from causalguard.guard.head import RiskHead
-from causalguard.guard.template import Template, load_tokenizer
+from causalguard.guard.scorer import Scorer
+from causalguard.guard.template import load_tokenizer
 from causalguard.guard.windows import WindowSpec, windows
 from causalguard.records import ToolOutput
 from causalguard.stats.clusters import extreme
@@ -36,12 +37,8 @@ NEVER = 2.0
 class Detectors:
     """The guard and its baselines, ready to score."""
 
-    template: Template
-    """The guard's rendering."""
-    spec: WindowSpec
-    """The guard's windows."""
-    encoder: Encoder
-    """Guard with adapter merged in."""
+    scorer: Scorer
+    """The guard's own; its rendering and windows serve the baselines too."""
     frozen: Encoder | None
     """The same layers without the adapter; None: no baselines."""
     probe: Probe | None
@@ -55,12 +52,12 @@ class Detectors:
         self, outputs: Sequence[ToolOutput], *, baselines: bool = True
     ) -> tuple[dict[str, Floats], NDArray[np.int64]]:
         """Risks per detector (the guard's alone on demand) and token counts, in order."""
-        risks, counts = scoring.guard_risks(self.encoder, self.template, self.spec, outputs)
+        risks, counts = scoring.guard_risks(self.scorer, outputs)
         found = {GUARD: risks}
         if not baselines:
             return found, counts
         if self.probe is not None and self.frozen is not None:
-            found[PROBE] = probe_risks(self.probe, self.frozen, self.template, self.spec, outputs)
+            found[PROBE] = probe_risks(self.probe, self.frozen, self.scorer, outputs)
         if self.words is not None:
             found[WORDS] = self.words.risk(outputs)
             found[LENGTH] = length_risk(outputs)
@@ -86,9 +83,7 @@ def build_detectors(
     files = read_model_dir(model_dir)
     scorer = build_scorer(files, device=device, dtype=torch.float32)
     found = Detectors(
-        template=scorer.template,
-        spec=scorer.spec,
-        encoder=scorer.encoder,
+        scorer=scorer,
         frozen=None,
         probe=None,
         words=None,
@@ -182,12 +177,11 @@ def train_probe(
 def probe_risks(
     probe: Probe,
     frozen: Encoder,
-    template: Template,
-    spec: WindowSpec,
+    scorer: Scorer,
     outputs: Sequence[ToolOutput],
 ) -> Floats:
     """Document risks of the probe: the maximum over windows, as for the guard."""
-    made, _ = scoring.cut(outputs, template, spec)
+    made, _ = scoring.cut(outputs, scorer.template, scorer.spec)
     device = next(frozen.parameters()).device
     center = torch.tensor(probe.center, dtype=torch.float32, device=device)
     scaled = torch.tensor(probe.weight / probe.scale, dtype=torch.float32, device=device)

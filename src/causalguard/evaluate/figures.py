@@ -211,7 +211,7 @@ def by_group(
 
 
 def length_bucket(case: Case) -> str:
-    """Bucket of a case's length in tokens, zero-padded so that names sort."""
+    """Bucket of a case's length in tokens, both ends included."""
     low = 0
     for edge in LENGTH_EDGES:
         if case.tokens <= edge:

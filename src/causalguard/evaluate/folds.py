@@ -2,9 +2,10 @@
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +83,12 @@ def training_config(job: Job) -> TrainConfig:
     if job.variant != BASE:
         changes += p.variants[job.variant].set
     config = load_config(job.train_config, changes)
-    unseen = {s for s in p.sources if s not in p.trained(job.model)}
+    unseen = {
+        name
+        for source in p.sources
+        if source not in p.trained(job.model)
+        for name in (source, p.path(source, job.shared).name.split(".")[0])
+    }
     kept = tuple(f for f in config.calibration.files if f.name.split(".")[0] not in unseen)
     calibration = config.calibration.model_copy(update={"files": kept})
     return config.model_copy(update={"calibration": calibration})
@@ -135,6 +141,7 @@ def run_job(job: Job, folds: Sequence[str], *, say: Say = log.info) -> None:
         say(f"{job.variant}/{job.model}: nothing left to do")
         return
     config = training_config(job)
+    keep_settings(job, config)
     prepared = prepare(config, say=say)
     if job.variant != BASE and not job.protocol.variants[job.variant].matched:
         prepared = replace(prepared, train=unmatched(prepared.train, job.protocol.seed))
@@ -158,10 +165,10 @@ def run_job(job: Job, folds: Sequence[str], *, say: Say = log.info) -> None:
     )
     trained_on = list(job.protocol.trained(job.model))
     facts = {"model": job.model, "variant": job.variant, "trained_on": trained_on}
-    write_atomic(job.directory / "facts.json", json.dumps({**facts, **detectors.facts}, indent=1))
+    keep_facts(job, {**facts, **detectors.facts})
     for name in missing:
         say(f"{job.variant}/{job.model}: scoring {name}")
-        rows = gather(job, name, detectors.template)
+        rows = gather(job, name, detectors.scorer.template)
         # Dilution is reported for the guard alone, and its documents are most of the tokens.
         risks, counts = detectors.score(
             [r.output for r in rows], baselines=name not in job.protocol.dilution
@@ -171,6 +178,60 @@ def run_job(job: Job, folds: Sequence[str], *, say: Say = log.info) -> None:
             for i, (r, n) in enumerate(zip(rows, counts, strict=True))
         ]
         write_atomic(score_file(job, name), "\n".join(lines) + "\n")
+
+
+def keep_settings(job: Job, config: TrainConfig) -> None:
+    """Write what a model is made and scored with; refuse a folder that was begun otherwise.
+
+    Folders of files are left out, so that results can be finished on another machine.
+
+    Raises:
+        ConfigError: the folder holds results of other settings; says which differ.
+    """
+    settings = {
+        **_flat(json.loads(config.model_dump_json())),
+        "limit": str(job.limit),
+        "protocol.seed": str(job.protocol.seed),
+    }
+    path = job.directory / "settings.json"
+    if not path.is_file():
+        write_atomic(path, json.dumps(settings, indent=1, sort_keys=True) + "\n")
+        return
+    before = json.loads(path.read_text(encoding="utf-8"))
+    differ = sorted(k for k in settings.keys() | before.keys() if settings.get(k) != before.get(k))
+    if differ:
+        shown = ", ".join(f"{k}: {before.get(k)}, now {settings.get(k)}" for k in differ[:3])
+        raise ConfigError(
+            f"{job.directory} was begun with other settings ({shown}); results of both would stand "
+            "in one table: give another --output, or delete that folder"
+        )
+
+
+def keep_facts(job: Job, facts: Mapping[str, Any]) -> None:
+    """Write the facts of a model; refuse scores of another one beside them.
+
+    Raises:
+        ConfigError: the model was trained again after folds had been scored with the one before;
+            its threshold would be applied to their scores.
+    """
+    path = job.directory / "facts.json"
+    if path.is_file() and any((job.directory / "scores").glob("*.jsonl")):
+        before = json.loads(path.read_text(encoding="utf-8"))
+        if before["files_sha256"] != facts["files_sha256"]:
+            raise ConfigError(
+                f"{job.directory / 'scores'} are of another model than {job.model_dir}; delete "
+                "those scores and run again, or bring that model back"
+            )
+    write_atomic(path, json.dumps(facts, indent=1))
+
+
+def _flat(value: object, name: str = "") -> dict[str, str]:
+    """Settings by their dotted names; of paths only the last part."""
+    if isinstance(value, dict | list):
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        parts = (_flat(inner, f"{name}.{key}" if name else str(key)) for key, inner in pairs)
+        return {key: text for part in parts for key, text in part.items()}
+    return {name: str(value).rpartition("/")[2]}
 
 
 def score_file(job: Job, name: str) -> Path:

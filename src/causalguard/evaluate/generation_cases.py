@@ -111,7 +111,7 @@ def make_cases(config: GenerationConfig) -> list[GenerationCase]:
     """The cases of a configuration, the same ones for the same values.
 
     Raises:
-        ConfigError: an unknown family, format or length.
+        ConfigError: an unknown family, format or length, or too few carriers in running text.
     """
     try:
         carriers = _carriers(config)
@@ -122,6 +122,10 @@ def make_cases(config: GenerationConfig) -> list[GenerationCase]:
                 break
     except ValueError as error:
         raise ConfigError(f"generation: {error}") from None
+    if len(found) < config.cases:
+        raise ConfigError(
+            f"generation: the carriers give {len(found)} cases of {config.cases}; name more formats"
+        )
     return found
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from causalguard.errors import DataError
 from causalguard.evaluate.rows import Case, Labelled
-from causalguard.files import read_jsonl
+from causalguard.files import raise_faults, read_jsonl
 from causalguard.guard.template import Template
 from causalguard.records import ToolOutput
 
@@ -32,16 +32,14 @@ def trigger_cases(
         rng: picks carriers and places.
 
     Raises:
-        DataError: no carrier is benign.
+        DataError: no carrier is benign, or a prompt lacks its text or its words.
     """
     benign = [c for c in carriers if c.case.y == 0 and c.output.text.strip()]
     if not benign:
         raise DataError(f"{prompts}: no benign carrier for it; name a source with label 0 rows")
     made: list[Labelled] = []
-    for number, row in read_jsonl(prompts):
+    for number, text, triggers, part in _prompts(prompts, words):
         carrier = benign[int(rng.integers(len(benign)))].output
-        text, meta = str(row["text"]), row.get("meta") or {}
-        triggers = _words(meta.get(words))
         variants = {
             TASK_SLOT: replace(carrier, task=text),
             AS_TEXT: ToolOutput(text=text, tool="note"),
@@ -51,9 +49,27 @@ def trigger_cases(
         for probe, output in variants.items():
             ident = f"{probe}/{number}"
             case = Case(id=ident, source="notinject", y=0, pair=str(number), probe=probe,
-                        part=str(row.get("split") or ""))  # fmt: skip
+                        part=part)  # fmt: skip
             made.append(Labelled(case=case, output=replace(output, id=ident)))
     return made
+
+
+def _prompts(path: Path, words: str) -> list[tuple[int, str, list[str], str]]:
+    """Line, text, trigger words and part of each prompt."""
+    found: list[tuple[int, str, list[str], str]] = []
+    faults: list[str] = []
+    for number, row in read_jsonl(path):
+        text, meta = row.get("text"), row.get("meta")
+        triggers = _words(meta.get(words)) if isinstance(meta, dict) else []
+        if not isinstance(text, str) or not triggers:
+            # Without a word the carrier would stand for itself, and lower the rate of its probe.
+            faults.append(f"{path}:{number}: needs 'text' (a string) and words in meta.{words}")
+            continue
+        found.append((number, text, triggers, str(row.get("split") or "")))
+    if not found and not faults:
+        faults.append(f"{path}: holds no prompts; give a JSONL file of them")
+    raise_faults(faults)
+    return found
 
 
 def _words(value: object) -> list[str]:
@@ -174,14 +190,12 @@ def _line_break(text: str, at: int) -> int:
 
 
 def payload_rows(path: Path, rows: Sequence[Labelled]) -> list[tuple[Labelled, str]]:
-    """Injected rows of a file with their ``injection`` strings."""
-    strings = {
-        str(row.get("id")): str(row.get("injection") or "")
-        for _, row in read_jsonl(path)
-        if row.get("label") == 1
-    }
-    return [
-        (r, strings[r.case.id])
-        for r in rows
-        if r.case.y == 1 and strings.get(r.case.id, "").strip()
-    ]
+    """Injected rows of a file with their ``injection`` strings.
+
+    Args:
+        path: the file.
+        rows: all of its rows, in order; ids may be missing or stand twice.
+    """
+    strings = [str(row.get("injection") or "") for _, row in read_jsonl(path)]
+    both = zip(rows, strings, strict=True)
+    return [(row, text) for row, text in both if row.case.y == 1 and text.strip()]

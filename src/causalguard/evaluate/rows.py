@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from causalguard.errors import DataError
+from causalguard.errors import DataError, InputError
 from causalguard.files import raise_faults, read_jsonl
 from causalguard.records import ToolOutput
 
@@ -74,7 +74,7 @@ def read_labelled(
     Args:
         path: JSONL or gzipped JSONL.
         columns: where part, family and format stand.
-        source: name to use instead of the rows' own.
+        source: name of the set; empty: that of the file, whatever its rows say.
 
     Raises:
         DataError: with file and line of every row that is wrong.
@@ -85,6 +85,10 @@ def read_labelled(
     for number, row in read_jsonl(path):
         if not isinstance(row.get("text"), str) or row.get("label") not in (0, 1):
             faults.append(f"{path}:{number}: needs 'text' (a string) and 'label' (0 or 1)")
+            continue
+        if any("\ud800" <= character <= "\udfff" for character in row["text"]):
+            half = "text holds half of a surrogate pair; save the row as valid UTF-8"
+            faults.append(f"{path}:{number}: {half}")
             continue
         rows.append(_labelled(row, columns or Columns(), source or name, f"{name}-{number}"))
     raise_faults(faults)
@@ -117,7 +121,16 @@ def _column(row: Mapping[str, Any], key: str) -> str:
 
 
 def read_all(paths: Iterable[Path]) -> list[Labelled]:
-    """Rows of several files, in order."""
+    """Rows of several files, in order.
+
+    Raises:
+        InputError: two files have one name: they would be reported as one source.
+    """
+    paths = list(paths)
+    names = [path.name.split(".")[0] for path in paths]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"two files are called {', '.join(twice)}; rename one, or give it once")
     return [row for path in paths for row in read_labelled(path)]
 
 

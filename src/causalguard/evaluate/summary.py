@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causalguard import __version__
-from causalguard.errors import InputError
+from causalguard.errors import DataError, InputError
 from causalguard.evaluate import figures
 from causalguard.evaluate.figures import (
     DilutionFigures,
@@ -92,17 +92,30 @@ class Summary:
 
 
 def read_scores(output: Path) -> tuple[dict[str, list[Scores]], dict[str, Any]]:
-    """Scores by variant, and the facts of each VARIANT/MODEL."""
+    """Scores by variant, and the facts of each VARIANT/MODEL.
+
+    Raises:
+        InputError: no scores, none of the facts, or two models scored the same fold.
+        DataError: a file of scores is empty.
+    """
     by_variant: dict[str, list[Scores]] = {}
     facts: dict[str, Any] = {}
     for path in sorted(output.glob("*/*/scores/*.jsonl")):
         folder = path.parent.parent
         name = f"{folder.parent.name}/{folder.name}"
         if name not in facts:
-            facts[name] = json.loads((folder / "facts.json").read_text())
+            facts[name] = _facts(folder / "facts.json")
         rows = [from_json(row) for _, row in read_jsonl(path)]
+        if not rows:
+            raise DataError(f"{path}: holds no scores; remove it and run guard-eval loso again")
         detectors = list(rows[0][1])
-        by_variant.setdefault(folder.parent.name, []).append(
+        others = by_variant.setdefault(folder.parent.name, [])
+        if any(other.fold == path.stem for other in others):
+            raise InputError(
+                f"{path}: another model of {folder.parent.name} has scores of {path.stem} too; "
+                "remove those that the protocol no longer asks for"
+            )
+        others.append(
             Scores(
                 fold=path.stem,
                 cases=tuple(case for case, _ in rows),
@@ -113,6 +126,13 @@ def read_scores(output: Path) -> tuple[dict[str, list[Scores]], dict[str, Any]]:
     if not by_variant:
         raise InputError(f"{output}: no scores there; run guard-eval loso without --report-only")
     return by_variant, facts
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; copy it along with the scores beside it")
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
 
 
 def lines_of(protocol: Protocol, scores: Sequence[Scores]) -> list[Line]:
