@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from causalguard.errors import ModelDirError
 from causalguard.guard.api import Guard
 from causalguard.guard.fast_llama import FastLlama, KeyValue
 from causalguard.guard.scorer import Scored
@@ -121,7 +122,7 @@ def test_a_view_beyond_the_limit_lowers_the_coverage_and_is_flagged(guard: Guard
 def test_a_model_of_scoring_version_one_is_scored_raw(tiny_model: Path, edit: Edit) -> None:
     def old(data: bytes) -> bytes:
         info = json.loads(data)
-        assert info["scoring_version"] == 2
+        assert info["scoring_version"] == 3
         return json.dumps({**info, "scoring_version": 1}).encode()
 
     new = Guard.load(tiny_model, require_certified=False, dtype="float32")
@@ -152,3 +153,14 @@ def test_a_text_that_gives_no_token_is_flagged_as_not_scanned(guard: Guard) -> N
     assert (mute.flagged, mute.coverage) == (True, 0.0)
     assert "nothing scanned" in mute.reason
     assert (empty.flagged, empty.coverage) == (False, 1.0)
+
+
+def test_a_model_of_scoring_version_two_is_refused_with_the_remedy(
+    tiny_model: Path, edit: Edit
+) -> None:
+    edit(
+        tiny_model / "guard.json",
+        lambda data: json.dumps({**json.loads(data), "scoring_version": 2}).encode(),
+    )
+    with pytest.raises(ModelDirError, match="train it with this release"):
+        Guard.load(tiny_model, require_certified=False)

@@ -25,14 +25,20 @@ from causalguard.guard.windows import WindowSpec
 T = TypeVar("T", bound=BaseModel)
 
 SCHEMA_VERSION = 1
-SCORING_VERSION: Final = 2
-"""How risks are computed from a text: 1 is the raw view alone, 2 adds the views of views.py.
+SCORING_VERSION: Final = 3
+"""How risks are computed from a text: 1 is the raw view alone, 3 adds the views of views.py.
+
+2 read one of two encoded runs that touch, and no careless spelling; it is no longer there.
 
 Written into guard.json, whose digest the certificate names.  A change of scoring or of what any
 view reads raises it; a model keeps the version that it was calibrated and certified under.
 """
-VIEWS_SINCE = 2
+VIEWS_SINCE = 3
 """First scoring version with decoded views."""
+OTHER_SCORING = (
+    "this release reads texts otherwise than the one that made this model, so neither its "
+    "threshold nor its certificate would hold; train it with this release, or install that one"
+)
 
 
 class _Strict(BaseModel):
@@ -121,7 +127,7 @@ class GuardInfo(_Strict):
     """guard.json."""
 
     schema_version: Literal[1] = 1
-    scoring_version: Literal[1, 2] = SCORING_VERSION
+    scoring_version: Literal[1, 3] = SCORING_VERSION
     name: str
     base: BaseInfo
     template: TemplateInfo
@@ -191,6 +197,8 @@ def _parse(kind: type[T], data: bytes, path: Path) -> T:
         return kind.model_validate_json(data)
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        if any(e["loc"] == ("scoring_version",) for e in error.errors()):
+            faults.append(OTHER_SCORING)
         raise ModelDirError(f"{path}: " + "; ".join(faults)) from None
 
 

@@ -101,24 +101,24 @@ def _from_hex(run: str, *, nested: bool = True) -> str:
     digits = HEX_OTHER.sub("", HEX_MARK.sub("", run))
     if digits.isdecimal():  # a column of numbers; words need letters that only 6a to 6f write
         return ""
-    # A run may begin with a digit that is not its own.
+    # A run may begin with a digit that is not its own, or be two runs.
+    found = []
     for shift in (0, 1):
         part = digits[shift : shift + (len(digits) - shift) // 2 * 2]
-        if decoded := readable(bytes.fromhex(part), nested=nested):
-            return decoded
-    return ""
+        found.append(readable(bytes.fromhex(part), nested=nested))
+    return " ".join(filter(None, found))
 
 
 def _from_base64(run: str, *, nested: bool = True) -> str:
     digits = BASE64_OTHER.sub("", run.replace("-", "+").replace("_", "/"))
-    # Up to three characters in front may not belong: a path, a label.
+    # Up to three characters in front may not belong: a path, a label, or a run of its own.
+    found = []
     for shift in range(4):
         part = digits[shift:]
         part = part[: len(part) - (len(part) % 4 == 1)]
         raw = base64.b64decode(part + "=" * (-len(part) % 4))
-        if decoded := readable(raw, nested=nested):
-            return decoded
-    return ""
+        found.append(readable(raw, nested=nested))
+    return " ".join(filter(None, found))
 
 
 def _selector_byte(character: str) -> int:

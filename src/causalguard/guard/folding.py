@@ -57,6 +57,8 @@ INVISIBLE_RUN = re.compile(f"(?:{INVISIBLE.pattern})+")
 MARKS = re.compile("[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20f0]{3,}")
 WORD = re.compile(r"\\[nrtbfv]|\w+")
 """A word, or an escape of JSON, whose letter does not belong to the word that follows it."""
+IN_WORD = 4
+"""Letters that an invisible run inside an English word counts for: there is no need for it."""
 LONGEST_FOLD = 3
 """Characters that normalise to more than this stay: no input may grow much by being re-read."""
 
@@ -126,7 +128,10 @@ def _invisible(text: str) -> Iterator[Edit]:
             text[max(0, match.start() - 1) : match.start()],
             text[match.end() : match.end() + 1],
         )
-        yield Edit(match.start(), match.end(), "", int(_has_words(before) and _has_words(after)))
+        letters = int(_has_words(before) and _has_words(after))
+        if letters and (before + after).isascii() and (before + after).isalpha():
+            letters = IN_WORD
+        yield Edit(match.start(), match.end(), "", letters)
 
 
 def _has_words(character: str) -> bool:

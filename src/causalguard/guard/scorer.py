@@ -112,6 +112,7 @@ class Scorer:
         self.threshold = threshold
         self.batch_tokens = batch_tokens
         self.with_views = with_views
+        self._spelling = template.spelling() if with_views else None
         self.wide = self.device.type != "cpu" if wide is None else wide
         self.exit = encoder.exits[-1]
         self.width = encoder.head(self.exit).risk.in_features
@@ -197,7 +198,7 @@ class Scorer:
         # A text that is too long is flagged already: nothing more is spent on it.
         if not self.with_views or len(raw.ids) > self.spec.max_tokens:
             return [(raw, ALL)]
-        return [(raw, ALL), *(self._tokens(view) for view in views(text))]
+        return [(raw, ALL), *(self._tokens(view) for view in views(text, self._spelling))]
 
     def _tokens(self, view: View) -> tuple[Tokens, Mask]:
         tokens = self.template.tokens(view.text)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causalguard.errors import BaseModelError
+from causalguard.guard.spelling import Spelling
 
 SURROGATES = re.compile("[\ud800-\udfff]")
 VERSION = 1
@@ -79,6 +80,10 @@ class Template:
         Raises BaseModelError when it is missing or cannot be parsed.
         """
         return cls(load_tokenizer(directory / "tokenizer.json"), spec)
+
+    def spelling(self) -> Spelling:
+        """The words of this tokenizer, by which careless spelling is known."""
+        return Spelling.of(self._plain)
 
     def _check_neutral(self, control_texts: list[str]) -> None:
         for text in control_texts:

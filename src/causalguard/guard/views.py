@@ -1,6 +1,7 @@
 """Views: deterministic re-readings of a text that are scored beside the text itself.
 
-A view undoes what hides words from a reader: see folding.py and decoding.py.  It holds only the
+A view undoes what hides words from a reader: see folding.py, decoding.py and spelling.py.  It
+holds only the
 places that change, with a little around them, and none is made where nothing is hidden.  What is
 around them is there to be understood, not to be judged: a sentence cut short means other things
 than the whole, which the raw view has read.  The places do not overlap, so a view is never much
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from causalguard.guard.decoding import decoding_edits
 from causalguard.guard.folding import Edit, unicode_edits
+from causalguard.guard.spelling import Spelling
 
 DEPTH = 2
 """Views of one text: encoded once, encoded twice."""
@@ -25,6 +27,9 @@ NEAR = 32
 """Characters on either side of an edit that count as changed with it."""
 EVIDENCE = 4
 """Letters that must come to light in a place for it to be re-read."""
+
+LEAST = 12
+"""Characters of a reading below which another one that covers it makes it superfluous."""
 
 Integers = NDArray[np.int64]
 
@@ -57,18 +62,19 @@ class View:
         return np.asarray(whole, dtype=np.bool_)
 
 
-def views(text: str) -> tuple[View, ...]:
+def views(text: str, spelling: Spelling | None = None) -> tuple[View, ...]:
     """The views of a text, at most :data:`DEPTH`; none for ordinary text.
 
     Args:
         text: what a tool returned.
+        spelling: the words that careless spelling is put right to; None: it stays.
 
     Returns: views whose positions are characters of ``text``.
     """
     found: list[View] = []
     while len(found) < DEPTH:
         current = found[-1] if found else None
-        view = _reread(current.text if current else text)
+        view = _reread(current.text if current else text, spelling)
         if view is None:
             break
         if current:
@@ -79,22 +85,37 @@ def views(text: str) -> tuple[View, ...]:
     return tuple(found)
 
 
-def _reread(text: str) -> View | None:
-    edits = _disjoint([*decoding_edits(text), *unicode_edits(text)])
-    places = [place for place in _places(edits) if sum(e.letters for e in place) >= EVIDENCE]
+def _reread(text: str, spelling: Spelling | None) -> View | None:
+    edits = [*decoding_edits(text), *unicode_edits(text)]
+    if spelling is not None:
+        edits += spelling.edits(text)
+    places = _places(_disjoint(edits))
     writer = _Writer(text)
     for place in places:
-        writer.place(place)
+        if sum(e.letters for e in place) >= EVIDENCE:
+            writer.place(place)
     return writer.view()
 
 
 def _disjoint(edits: list[Edit]) -> list[Edit]:
-    """Edits in the order of the text; of two that overlap, the one that begins first."""
+    """Edits in the order of the text; those that overlap as one that says what each says."""
     kept: list[Edit] = []
     for edit in sorted(edits, key=lambda e: (e.start, -e.end)):
-        if not kept or edit.start >= kept[-1].end:
+        if kept and edit.start < kept[-1].end:
+            kept[-1] = _joined(kept[-1], edit)
+        else:
             kept.append(edit)
     return kept
+
+
+def _joined(one: Edit, two: Edit) -> Edit:
+    """What hides behind another reading of the same place must come to light too."""
+    end = max(one.end, two.end)
+    if two.end <= one.end and (len(two.text) < LEAST or two.text in one.text):
+        return one
+    if one.text in two.text:
+        return Edit(one.start, end, two.text, max(one.letters, two.letters))
+    return Edit(one.start, end, f"{one.text} {two.text}", one.letters + two.letters)
 
 
 def _places(edits: list[Edit]) -> list[list[Edit]]:
