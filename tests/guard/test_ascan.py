@@ -2,7 +2,9 @@
 
 import asyncio
 import threading
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 import torch
 
 from causalguard.guard.api import Guard
-from causalguard.guard.deadline import SCAN_WORKERS, start
+from causalguard.guard.deadline import SCAN_WORKERS, _Pool, start
 from causalguard.guard.fast_llama import FastLlama
 from causalguard.records import ToolOutput
 
@@ -48,6 +50,47 @@ async def test_what_is_cancelled_before_its_turn_never_runs() -> None:
     assert await asyncio.gather(*busy) == [True] * SCAN_WORKERS
     await asyncio.wrap_future(start(lambda: None))
     assert not ran.is_set()
+
+
+def call(pool: _Pool, work: Callable[[], Any]) -> Future[Any]:
+    future: Future[Any] = Future()
+    pool.submit(future, work)
+    return future
+
+
+class Late:
+    """A lock that the pool's own threads reach late."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            time.sleep(0.2)
+        self.lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.release()
+
+
+def test_no_call_waits_behind_a_hung_one_while_a_thread_may_be_added() -> None:
+    pool, release = _Pool(8), threading.Event()
+    call(pool, lambda: None).result(30)
+    time.sleep(0.1)  # its thread waits for the next call
+    pool._lock = Late()  # type: ignore[assignment]
+    try:
+        call(pool, lambda: release.wait(30))
+        time.sleep(0.1)  # taken, and nothing more
+        assert call(pool, lambda: "done").result(10) == "done"
+    finally:
+        release.set()
+
+
+def test_calls_one_after_another_need_one_thread() -> None:
+    pool = _Pool(8)
+    for number in range(200):
+        assert call(pool, lambda n=number: n).result(30) == number  # type: ignore[misc]
+    assert pool._count == 1
 
 
 def test_all_arithmetic_is_done_by_as_many_threads_as_asked_for(

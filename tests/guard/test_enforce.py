@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from causalguard.errors import ConfigError, ScanError
-from causalguard.guard.enforce import FAILED, NOTICES, WITHHELD, Enforcer, remove
+from causalguard.guard.enforce import (
+    FAILED,
+    NOTICES,
+    WITHHELD,
+    Enforcer,
+    release_key,
+    released,
+    remove,
+)
 from causalguard.guard.policy import Incoming, Policy, Ruling
+from causalguard.guard.review import Review, Reviews
 from causalguard.records import Span, ToolOutput, Verdict
 
 BAD = "EVIL"
@@ -285,6 +295,31 @@ def test_a_release_holds_for_its_text_and_task_only() -> None:
     assert one(enforcer, "EVIL").decision.outcome == "released"
     assert one(enforcer, "EVIL", task="other").replacement == WITHHELD
     assert one(enforcer, "EVIL!").replacement == WITHHELD
+
+
+def test_a_release_for_a_conversation_holds_inside_it_only() -> None:
+    enforcer = Enforcer(WordGuard())
+    for _ in range(2):
+        with released([release_key(item("EVIL").output)]):
+            assert one(enforcer, "EVIL").decision.outcome == "released"
+            assert one(enforcer, "EVIL").decision.remembered
+            assert one(enforcer, "EVIL", task="other").replacement == WITHHELD
+        assert one(enforcer, "EVIL").replacement == WITHHELD
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_what_is_left_of_a_sanitised_text_is_not_shown_if_denied(
+    before: bool, tmp_path: Path
+) -> None:
+    reviews = Reviews(tmp_path / "reviews.json")
+    enforcer = Enforcer(WordGuard(), Policy(action="sanitise"), reviews=reviews)
+    if not before:
+        assert one(enforcer, "pay eve nowEVIL").replacement == "pay eve now"
+    name = one(enforcer, "pay eve now").decision.text_sha256
+    at = "2026-01-01T00:00:00+00:00"
+    reviews.add([Review(text_sha256=name, choice="deny", by="ana", at=at)])
+    ruling = one(enforcer, "pay eve nowEVIL")
+    assert (ruling.replacement, ruling.decision.action) == (WITHHELD, "withhold")
 
 
 def test_memory_is_bounded_and_forgets_the_least_used() -> None:

@@ -5,6 +5,7 @@ import copy
 import inspect
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,15 @@ from langchain_core.messages import (
 )
 from langchain_core.output_parsers import PydanticOutputParser, StrOutputParser
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap, RunnablePassthrough
+from langchain_core.runnables import (
+    ConfigurableField,
+    RouterRunnable,
+    Runnable,
+    RunnableBranch,
+    RunnableLambda,
+    RunnableMap,
+    RunnablePassthrough,
+)
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel
 
@@ -35,6 +44,8 @@ from causalguard.guard.enforce import FAILED, UNREADABLE, WITHHELD, Enforcer
 from causalguard.guard.langchain import CausalGuardLLM
 from causalguard.guard.langchain_answers import REFUSAL
 from causalguard.guard.policy import Policy
+from causalguard.guard.quarantine import digest
+from causalguard.guard.review import Review, Reviews
 from causalguard.records import Span, ToolOutput, Verdict
 
 
@@ -254,6 +265,52 @@ def test_a_shared_cache_never_answers_a_guarded_call_with_an_unguarded_answer() 
     assert len(inner.seen) == 4
 
 
+def _cached(guard: Any, **options: Any) -> tuple[CausalGuardLLM, Witness]:
+    inner = Witness(seen=[], calls=[], cache=InMemoryCache())
+    return CausalGuardLLM(inner=inner, guard=guard, **options), inner
+
+
+@pytest.mark.parametrize("choice", ["allow", "deny"])
+async def test_no_cached_answer_outlives_a_review(tmp_path: Path, choice: Any) -> None:
+    clock = [datetime(2026, 1, 1, tzinfo=UTC)]
+    reviews = Reviews(tmp_path / "r.json", clock=lambda: clock[0])
+    times = {"at": "2025-01-01T00:00:00+00:00", "until": "2026-01-02T00:00:00+00:00"}
+    text = "EVIL" if choice == "allow" else "fine"
+    reviews.add([Review(text_sha256=digest(text), choice=choice, by="ana", **times)])
+    llm, inner = _cached(Enforcer(WordGuard(), reviews=reviews))
+    for days in (0, 0, 2, 0):
+        clock[0] += timedelta(days=days)
+        llm.invoke(chat(text))
+        await llm.ainvoke(chat(text))
+    shown = [text, WITHHELD] if choice == "allow" else [WITHHELD, text]
+    assert [seen[-1].content for seen in inner.seen] == shown
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+async def test_no_answer_to_a_failed_scan_is_cached(way: str) -> None:
+    llm, inner = _cached(Broken())
+    for _ in range(2):
+        await _call_once(llm, way, {})
+    assert [seen[-1].content for seen in inner.seen] == [FAILED, FAILED]
+
+
+def test_a_refusal_is_given_even_if_the_same_notice_was_answered_before() -> None:
+    llm, inner = _cached(WordGuard(), policy=Policy(action="block"))
+    notice = chat(WITHHELD)
+    notice[-1] = notice[-1].model_copy(update={"status": "error"})
+    assert llm.invoke(notice).content == "ok"
+    assert llm.invoke(chat("EVIL")).content == REFUSAL
+    assert len(inner.seen) == 1
+
+
+def test_a_cached_answer_carries_the_records_of_its_own_call() -> None:
+    llm, inner = _cached(WordGuard())
+    for remembered in (False, True):
+        (record,) = llm.invoke(chat("good")).response_metadata["causalguard"]
+        assert record["remembered"] is remembered
+    assert len(inner.seen) == 1
+
+
 def test_identity_is_in_the_identifying_parameters() -> None:
     llm, _, _ = guarded()
     parameters = llm._identifying_params["causalguard"]
@@ -415,6 +472,37 @@ def test_a_structure_with_a_model_out_of_reach_is_refused() -> None:
     llm, _, _ = guarded(Hiding())
     with pytest.raises(TypeError, match="unguarded"):
         llm.bind_tools([add])
+
+
+def test_every_model_of_a_branch_is_guarded() -> None:
+    class Branching(Witness):
+        def with_structured_output(self, schema: Any, **kwargs: Any) -> Any:
+            again: Runnable[Any, Any] = RunnableLambda(lambda _: chat("EVIL")) | self
+            return self.bind() | RunnableBranch((lambda _: True, again), again)
+
+    llm, inner, _ = guarded(Branching(seen=[], calls=[]))
+    llm.with_structured_output(Joke).invoke(chat("EVIL"))
+    assert [seen[-1].content for seen in inner.seen] == [WITHHELD, WITHHELD]
+
+
+@pytest.mark.parametrize(
+    "hide",
+    [
+        lambda model: model.configurable_fields(model_name=ConfigurableField(id="name")),
+        lambda model: RunnablePassthrough().configurable_alternatives(
+            ConfigurableField(id="which"), default_key="none", other=model
+        ),
+        lambda model: RouterRunnable({"again": StrOutputParser() | model}),
+    ],
+)
+def test_a_second_model_that_cannot_be_replaced_is_refused(hide: Any) -> None:
+    class Second(Witness):
+        def with_structured_output(self, schema: Any, **kwargs: Any) -> Any:
+            return RunnableMap(first=self.bind(), second=hide(self))
+
+    llm, _, _ = guarded(Second())
+    with pytest.raises(TypeError, match="unguarded"):
+        llm.with_structured_output(Joke)
 
 
 def test_a_structure_without_a_model_is_refused() -> None:

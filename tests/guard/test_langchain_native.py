@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import (
     AIMessage,
@@ -162,6 +163,15 @@ def test_the_cache_never_answers_a_guarded_call_with_an_unguarded_answer(guard: 
     llm = model(guard)
     assert llm._get_llm_string() != llm.inner._get_llm_string()
     assert llm._get_llm_string() != model(guard, temperature=1.0)._get_llm_string()
+
+
+async def test_a_native_answer_is_never_cached(guard: WordGuard) -> None:
+    llm = model(guard, cache=InMemoryCache())
+    for _ in range(2):
+        llm.invoke(chat("BAD"))
+        await llm.ainvoke(chat("BAD"))
+    assert isinstance(llm.cache, InMemoryCache)
+    assert llm.cache._cache == {}
 
 
 async def test_each_verdict_is_an_event_on_every_way_to_call(guard: WordGuard) -> None:

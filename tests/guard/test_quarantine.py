@@ -196,6 +196,37 @@ def test_a_file_that_others_can_write_allows_nothing(tmp_path: Path) -> None:
         store.reviews.all()
 
 
+def test_a_file_closed_to_others_again_counts_at_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Quarantine(tmp_path, clock=Clock())
+    enforcer = Enforcer(Word(), quarantine=store)
+    allowed(store, "EVIL")
+    store.reviews.path.chmod(0o666)
+    for _ in range(2):
+        assert one(enforcer, "EVIL").replacement == WITHHELD
+    assert caplog.text.count("others can write") == 1
+    store.reviews.path.chmod(0o600)
+    assert one(enforcer, "EVIL").decision.outcome == "allowed"
+
+
+def test_decisions_that_could_not_be_read_once_are_read_again(tmp_path: Path) -> None:
+    class Unreadable(type(tmp_path)):  # type: ignore[misc]
+        faulty = True
+
+        def read_text(self, *arguments: Any, **options: Any) -> Any:
+            if self.faulty:
+                raise OSError("too many open files")
+            return super().read_text(*arguments, **options)
+
+    store = Quarantine(tmp_path, clock=Clock())
+    allowed(store, "EVIL")
+    store.reviews.path = Unreadable(store.reviews.path)
+    assert one(Enforcer(Word(), quarantine=store), "EVIL").replacement == WITHHELD
+    Unreadable.faulty = False
+    assert one(Enforcer(Word(), quarantine=store), "EVIL").decision.outcome == "allowed"
+
+
 @pytest.mark.parametrize(
     "change",
     [{"until": ""}, {"by": " "}, {"at": "2026-01-01"}, {"text_sha256": "ab"}, {"choice": "maybe"}],

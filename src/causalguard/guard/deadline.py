@@ -11,6 +11,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, TypeVar
 
 from causalguard.errors import ScanError
@@ -94,14 +95,16 @@ class _Pool:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._count = 0
-        self._idle = 0
+        self._pending = 0
         self._lock = threading.Lock()
         self._jobs: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = queue.SimpleQueue()
 
     def submit(self, future: Future[Any], work: Callable[[], Any]) -> None:
         with self._lock:
+            # counted here, not where a thread takes it: one that is about to take a job is not free
+            self._pending += 1
             self._jobs.put((future, work))
-            if self._idle < self._jobs.qsize() and self._count < self._limit:
+            if self._pending > self._count and self._count < self._limit:
                 self._count += 1
                 threading.Thread(target=self._serve, name="causalguard-scan", daemon=True).start()
 
@@ -111,23 +114,25 @@ class _Pool:
 
     def _serve(self) -> None:
         while True:
-            with self._lock:
-                self._idle += 1
             future, work = self._jobs.get()
+            running = future.set_running_or_notify_cancel()
+            answer = _outcome(future, work) if running else None
             with self._lock:
-                self._idle -= 1
-            if future.set_running_or_notify_cancel():
-                _run(future, work)
-            del future, work  # an idle thread keeps no text alive
+                self._pending -= 1  # before the caller hears of it, and may ask for more
+            if answer is not None:
+                answer()
+            del future, work, answer  # an idle thread keeps no text alive
 
 
-def _run(future: Future[Any], work: Callable[[], Any]) -> None:
+def _outcome(future: Future[Any], work: Callable[[], Any]) -> Callable[[], None]:
+    """Do the work; gives what hands its outcome to the caller."""
     try:
-        future.set_result(work())
+        return partial(future.set_result, work())
     except Exception as error:  # noqa: BLE001  # handed to the caller as it is
-        future.set_exception(error)
+        return partial(future.set_exception, error)
     except BaseException as error:  # noqa: BLE001  # sys.exit in a scan must not end the caller
-        future.set_exception(ScanError(f"the scan was ended by {type(error).__name__}"))
+        ended = ScanError(f"the scan was ended by {type(error).__name__}")
+        return partial(future.set_exception, ended)
 
 
 _pool = _Pool(MAX_WORKERS)

@@ -2,11 +2,11 @@
 
 Invariants.  Every output gets exactly one ruling, in order.  Nothing passes unless a scan under
 the same text, S, guard and policy said so, the policy trusts the tool, or a person released it
-(in this conversation) or allowed it (by review, until a date).  Whatever goes wrong in a scan (an
-exception, too much time, an answer that makes no sense) closes.  What is remembered is keyed by
-all of text, S, guard and policy, so that no verdict serves another task, guard or policy; failures
-are not remembered, so that a passing fault heals.  Callers who ask for the same at once share one
-scan.
+(in this conversation: :func:`released`) or allowed it (by review, until a date).  Whatever goes
+wrong in a scan (an exception, too much time, an answer that makes no sense) closes.  What is
+remembered is keyed by all of text, S, guard and policy, so that no verdict serves another task,
+guard or policy; failures are not remembered, so that a passing fault heals.  Callers who ask for
+the same at once share one scan.
 """
 
 import json
@@ -16,8 +16,10 @@ import threading
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -34,7 +36,16 @@ from causalguard.guard.quarantine import digest as _digest
 from causalguard.guard.review import Reviews
 from causalguard.records import ToolOutput, Verdict
 
-__all__ = ["FAILED", "NOTICES", "UNREADABLE", "WITHHELD", "Enforcer", "release_key", "remove"]
+__all__ = [
+    "FAILED",
+    "NOTICES",
+    "UNREADABLE",
+    "WITHHELD",
+    "Enforcer",
+    "release_key",
+    "released",
+    "remove",
+]
 
 log = logging.getLogger("causalguard.decisions")
 
@@ -51,6 +62,22 @@ NOTICES = frozenset({WITHHELD, FAILED, UNREADABLE})
 """Texts of our own.  They hold nothing that came from outside, so they pass without a scan."""
 
 Key = tuple[str, str, str, str, str]
+
+_released_here: ContextVar[frozenset[str]] = ContextVar("causalguard_released", default=frozenset())
+
+
+@contextmanager
+def released(keys: Iterable[str]) -> Iterator[None]:
+    """Let a conversation's releases hold inside, for every enforcer, and nowhere else.
+
+    Args:
+        keys: of :func:`release_key`, from storage that tools cannot write.
+    """
+    token = _released_here.set(frozenset(keys))
+    try:
+        yield
+    finally:
+        _released_here.reset(token)
 
 
 class Enforcer:
@@ -128,7 +155,9 @@ class Enforcer:
         return [self._finish(rulings[key], item) for key, item in zip(keys, incoming, strict=True)]
 
     def release(self, output: ToolOutput) -> str:
-        """Let a person's decision stand: this text passes under this S from now on.
+        """Let this text pass under this S from now on, in every conversation of this process.
+
+        For one conversation use :func:`released`.
 
         Returns:
             The release's key, for :meth:`restore` in another process.
@@ -138,16 +167,13 @@ class Enforcer:
         return key
 
     def restore(self, keys: Sequence[str]) -> None:
-        """Take over releases made earlier.
+        """Take over releases made earlier, for every conversation of this process.
 
         Args:
             keys: what :meth:`release` returned, from storage that tools cannot write.
         """
         with self._lock:
-            fresh = set(keys) - self._released
-            self._released |= fresh
-            for key in [k for k in self._memory if f"{k[0]}:{k[1]}" in fresh]:
-                del self._memory[key]
+            self._released |= set(keys)
 
     def _key(self, item: Incoming) -> Key:
         # The tool is part of the key only where the policy treats it by name.
@@ -162,10 +188,23 @@ class Enforcer:
 
     def _known(self, key: Key, item: Incoming) -> Ruling | None:
         # a review comes first, and is never remembered as a verdict: it ends, or is taken back
-        known = self._reviewed(key, item) or self._recall(key)
+        place = self._place(key)
+        known = self._reviewed(key, item) or self._recall(place)
         if known is None and (known := self._exempt(key, item)) is not None:
-            self._remember(key, known)
+            self._remember(place, known)
         return known
+
+    def _place(self, key: Key) -> Key:
+        """Where a ruling is remembered: where the text is released, apart from all others'."""
+        if not self._is_released(key):
+            return key
+        scope = _digest(" ".join(sorted(_released_here.get())))
+        return (key[0], key[1], f"released in {scope}", key[3], key[4])
+
+    def _is_released(self, key: Key) -> bool:
+        name = f"{key[0]}:{key[1]}"
+        with self._lock:
+            return name in self._released or name in _released_here.get()
 
     def _settle(self, ahead: Mapping[Key, Incoming], started: float) -> dict[Key, Ruling]:
         """Scan what nobody is scanning, then wait for the rest; gives what came of it."""
@@ -212,7 +251,15 @@ class Enforcer:
             if ruling is None:
                 return None
             self._memory.move_to_end(key)
-        return _again(ruling)
+        # what was left of a sanitised text may have been denied since
+        return None if self._denied(ruling.replacement, key) else _again(ruling)
+
+    def _denied(self, shown: str | None, key: Key) -> bool:
+        """Whether a person denied what would be shown instead of a text, under the text's S."""
+        if self.reviews is None or shown is None or shown in NOTICES:
+            return False
+        review = self.reviews.find(_digest(shown), key[1])
+        return review is not None and review.choice == "deny"
 
     def _remember(self, key: Key, ruling: Ruling) -> None:
         with self._lock:
@@ -255,14 +302,12 @@ class Enforcer:
 
     def _exempt(self, key: Key, item: Incoming) -> Ruling | None:
         text = item.output.text
-        with self._lock:
-            released = f"{key[0]}:{key[1]}" in self._released
         outcome: Outcome
         if text in NOTICES:
             outcome, reason = "notice", "our own notice"
         elif item.output.tool in self.policy.trusted_tools:
             outcome, reason = "trusted", "the policy trusts this tool: not scanned"
-        elif released:
+        elif self._is_released(key):
             outcome, reason = "released", "released by a person"
         elif not text:
             outcome, reason = "empty", "there is no text"
@@ -354,14 +399,21 @@ class Enforcer:
     def _sanitise(
         self, new: dict[Key, Incoming], rulings: dict[Key, Ruling], started: float
     ) -> dict[Key, Ruling]:
-        """Carry out do(I = none): cut the spans, scan the rest, keep it only if it is clean."""
+        """Carry out do(I = none): cut the spans, scan the rest, keep it only if it is clean.
+
+        A rest that a person denied is not shown, clean or not.
+        """
         wanted = {k: r for k, r in rulings.items() if r.decision.action == "sanitise"}
         cut = {
             key: replace(new[key].output, text=remove(new[key].output.text, r.decision.spans))
             for key, r in wanted.items()
             if r.decision.spans and r.decision.coverage >= 1
         }
-        cut = {key: output for key, output in cut.items() if output.text.strip()}
+        cut = {
+            key: output
+            for key, output in cut.items()
+            if output.text.strip() and not self._denied(output.text, key)
+        }
         try:
             verdicts = self._scan(list(cut.values()), started) if cut else []
         except Exception as error:  # noqa: BLE001  # fail-closed edge: the rest stays unread

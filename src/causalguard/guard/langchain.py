@@ -5,13 +5,25 @@ the inner model's ``_generate``, ``_agenerate``, ``_stream`` and ``_astream`` an
 ``invoke``, which would count usage twice; callbacks, cache, rate limit and tags of the inner model
 therefore become the wrapper's own.
 
+Rulings come before LangChain's cache, which then looks answers up by what the model would be shown
+now: a review, its end or a healed failure counts at once.  Answers that a failed scan led to are
+not kept, and in native mode, where ruling and answering are one, none are.
+
 What it cannot do alone: clean an agent's state and streams, or guard a model that something else
 calls in its place.  Use it together with ``CausalGuardMiddleware``.
 """
 # ruff: noqa: SLF001  # a wrapper of a BaseChatModel calls the same hooks of the inner one
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Self, cast
@@ -44,6 +56,7 @@ from causalguard.guard.langchain_answers import (
 from causalguard.guard.langchain_events import aemit, emit, listening
 from causalguard.guard.langchain_messages import METADATA, Guarded, guard_messages
 from causalguard.guard.langchain_rebind import rebind, unwrap
+from causalguard.guard.native_enforce import NativeEnforcer
 from causalguard.guard.policy import Policy, Scanner
 
 INHERITED = (
@@ -98,6 +111,31 @@ def make_enforcer(
             Guard.load(model_dir, trust=trust) if model_dir is not None else Guard.load("default"),
         )
     return Enforcer(guard, policy)
+
+
+class _Ruled(list[BaseMessage]):
+    """A ruled chat on its way through LangChain's cache, which looks answers up by its messages.
+
+    The messages are what the inner model sees, less the records: those name times, and who
+    decided.  An answer is thus found again only for what would be shown now.
+    """
+
+    def __init__(self, guarded: Guarded) -> None:
+        super().__init__(_without_record(message) for message in guarded.messages)
+        self.guarded = guarded
+
+    @property
+    def lasting(self) -> bool:
+        """Whether the answer may be kept: not one that a failure or the policy's end gave."""
+        failed = any(site.ruling.decision.outcome == "error" for site in self.guarded.sites)
+        return not (failed or self.guarded.taken("raise") or self.guarded.taken("block"))
+
+
+def _without_record(message: BaseMessage) -> BaseMessage:
+    if METADATA not in message.response_metadata:
+        return message
+    kept = {key: value for key, value in message.response_metadata.items() if key != METADATA}
+    return message.model_copy(update={"response_metadata": kept})
 
 
 class CausalGuardLLM(BaseChatModel):
@@ -292,11 +330,15 @@ class CausalGuardLLM(BaseChatModel):
         return (stop if stop is not None else bound_stop), merged
 
     def _guard(self, messages: list[BaseMessage]) -> Guarded:
+        if isinstance(messages, _Ruled):
+            return messages.guarded
         guarded = guard_messages(self._enforcer, messages)
         emit(site.ruling.decision for site in guarded.sites)
         return guarded
 
     async def _aguard(self, messages: list[BaseMessage]) -> Guarded:
+        if isinstance(messages, _Ruled):
+            return messages.guarded
         guarded = await asyncio.to_thread(guard_messages, self._enforcer, messages)
         await aemit(site.ruling.decision for site in guarded.sites)
         return guarded
@@ -406,7 +448,11 @@ class CausalGuardLLM(BaseChatModel):
     ) -> ChatResult:
         # below here _stream may be called without the run manager
         with listening(run_manager):
-            return super()._generate_with_cache(messages, stop, run_manager, **kwargs)
+            if self._rules_while_answering:
+                return self._uncached(messages, stop, run_manager, **kwargs)
+            ruled = _Ruled(self._guard(messages))
+            call = super()._generate_with_cache if ruled.lasting else self._uncached
+            return annotate_result(call(ruled, stop, run_manager, **kwargs), ruled.guarded)
 
     async def _agenerate_with_cache(
         self,
@@ -416,7 +462,26 @@ class CausalGuardLLM(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         with listening(run_manager):
-            return await super()._agenerate_with_cache(messages, stop, run_manager, **kwargs)
+            if self._rules_while_answering:
+                return await self._auncached(messages, stop, run_manager, **kwargs)
+            ruled = _Ruled(await self._aguard(messages))
+            call = super()._agenerate_with_cache if ruled.lasting else self._auncached
+            return annotate_result(await call(ruled, stop, run_manager, **kwargs), ruled.guarded)
+
+    @property
+    def _rules_while_answering(self) -> bool:
+        # the native guard's verdicts come with the answer: before it there is nothing to look up by
+        return isinstance(self._enforcer, NativeEnforcer)
+
+    @property
+    def _uncached(self) -> Callable[..., ChatResult]:
+        copy = self.model_copy(update={"cache": False})
+        return super(CausalGuardLLM, copy)._generate_with_cache
+
+    @property
+    def _auncached(self) -> Callable[..., Awaitable[ChatResult]]:
+        copy = self.model_copy(update={"cache": False})
+        return super(CausalGuardLLM, copy)._agenerate_with_cache
 
     @property
     def _llm_type(self) -> str:

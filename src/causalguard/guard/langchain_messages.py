@@ -1,8 +1,9 @@
 """LangChain messages in, guarded copies out.  The caller's messages are never changed.
 
-What counts as untrusted: tool and function messages, ``tool_result`` blocks inside a human
-message (Anthropic's form), chat messages of an unknown role, and human messages that the harness
-or a tool put there.  What counts as trusted context: system messages and what the user typed.
+What counts as untrusted: tool and function messages, tool results among the blocks of a human
+message (Anthropic's form and others'), chat messages of an unknown role, and human messages that
+the harness or a tool put there.  What counts as trusted context: system messages and what the user
+typed.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from langchain_core.messages import (
     AIMessage,
     BaseMessage,
     ChatMessage,
+    FunctionMessage,
     HumanMessage,
     RemoveMessage,
     SystemMessage,
@@ -27,7 +29,14 @@ from causalguard.guard.context import (
     make_context,
 )
 from causalguard.guard.enforce import Enforcer
-from causalguard.guard.langchain_content import read, rewrite
+from causalguard.guard.langchain_content import (
+    is_result,
+    read,
+    result_call,
+    result_content,
+    rewrite,
+    rewrite_result,
+)
 from causalguard.guard.policy import Incoming, Ruling
 from causalguard.records import ToolOutput
 
@@ -48,8 +57,6 @@ CHAT_ROLES: Mapping[str, str] = {
     **dict.fromkeys(("assistant", "ai", "model"), "assistant"),
 }
 """Of a ``ChatMessage``, by the role it names; any other role is a tool's."""
-RESULT_BLOCKS = frozenset({"tool_result", "function_call_output", "function_response"})
-"""Types of the blocks with which some providers put tool results into human messages."""
 SUMMARY = "summarization"
 """``lc_source`` of a summary: the assistant's text, so neither S nor a tool output."""
 
@@ -86,12 +93,15 @@ def role_of(message: BaseMessage) -> str:
     """The role that counts for the guard: system, human, assistant, tool or remove."""
     if isinstance(message, AIMessage):
         return "assistant"
+    if isinstance(message, ToolMessage | FunctionMessage):
+        return "tool"
     if MADE_BY_TOOL in message.additional_kwargs:
         return "tool"
     source = message.additional_kwargs.get("lc_source")
     if source is not None:
         # Whoever set it, the user did not type this.  It is only ever used to distrust.
-        return "assistant" if source == SUMMARY else "tool"
+        summary = source == SUMMARY and isinstance(message, HumanMessage)
+        return "assistant" if summary else "tool"
     if isinstance(message, ChatMessage):
         return CHAT_ROLES.get(message.role.lower(), "tool")
     return next((role for kind, role in ROLES.items() if isinstance(message, kind)), "tool")
@@ -115,7 +125,7 @@ def _typed(content: str | list[Any]) -> str:
     texts = [
         block if isinstance(block, str) else str(block.get("text", ""))
         for block in content
-        if isinstance(block, str) or block.get("type") == "text"
+        if isinstance(block, str) or (block.get("type") == "text" and not is_result(block))
     ]
     return "\n".join(text for text in texts if text)
 
@@ -179,14 +189,8 @@ def _parts(
         yield None, str(getattr(message, "tool_call_id", None) or ""), message.content
     elif role == "human" and isinstance(message.content, list):
         for index, block in enumerate(message.content):
-            if isinstance(block, dict) and block.get("type") in RESULT_BLOCKS:
-                call_id = block.get("tool_use_id") or block.get("call_id") or ""
-                yield index, str(call_id), _result(block)
-
-
-def _result(block: Mapping[str, Any]) -> str | list[Any]:
-    content = block.get("content", block.get("output", ""))
-    return content if isinstance(content, str | list) else [content]
+            if isinstance(block, dict) and is_result(block):
+                yield index, result_call(block), result_content(block)
 
 
 def guard_messages(
@@ -239,7 +243,8 @@ def apply(message: BaseMessage, ruling: Ruling, *, block: int | None = None) -> 
     """
     changes = ruling.replacement is not None or ruling.drops_blocks
     known = ruling.decision.remembered and METADATA in message.response_metadata
-    if ruling.decision.outcome == "notice" or (known and not changes):
+    # A notice may be a quotation, with a block beside it that must not pass.
+    if not changes and (known or ruling.decision.outcome == "notice"):
         return message  # it carries the record of what was done to it
     record = ruling.decision.to_record()
     metadata = {**message.response_metadata, METADATA: record}
@@ -249,14 +254,9 @@ def apply(message: BaseMessage, ruling: Ruling, *, block: int | None = None) -> 
             message.content, ruling.replacement, drop_blocks=ruling.drops_blocks
         )
     elif isinstance(message.content, list):
-        update["content"] = list(message.content)
-        update["content"][block] = _apply_block(message.content[block], ruling)
+        old: Any = message.content[block]
+        new = rewrite_result(old, ruling.replacement, drop_blocks=ruling.drops_blocks)
+        update["content"] = [*message.content[:block], new, *message.content[block + 1 :]]
     if isinstance(message, ToolMessage) and ruling.replacement is not None:
         update["status"] = message.status if ruling.decision.action == "sanitise" else "error"
     return message.model_copy(update=update)
-
-
-def _apply_block(block: Any, ruling: Ruling) -> Any:
-    shown = rewrite(_result(block), ruling.replacement, drop_blocks=ruling.drops_blocks)
-    key = "content" if "content" in block else "output"
-    return {**block, key: shown}

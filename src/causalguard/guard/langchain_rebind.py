@@ -5,7 +5,7 @@ model deep inside.  They are kept as they are, and every model in them is replac
 which a model would stay unguarded is refused.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import (
     Runnable,
     RunnableBinding,
+    RunnableBranch,
     RunnableLambda,
     RunnableParallel,
     RunnableSequence,
@@ -134,27 +135,46 @@ def _rebuild(part: Any, guarder: Guarder) -> Any:  # noqa: PLR0911  # one return
         return part.model_copy(update={"steps__": steps_by_name})
     if isinstance(part, RunnableAssign):
         return part.model_copy(update={"mapper": _rebuild(part.mapper, guarder)})
+    if isinstance(part, RunnableBranch):  # conditions may ask a model, too
+        branches = [tuple(_rebuild(step, guarder) for step in branch) for branch in part.branches]
+        update = {"branches": branches, "default": _rebuild(part.default, guarder)}
+        return part.model_copy(update=update)
     if isinstance(part, RunnableWithFallbacks):
         fallbacks = [_rebuild(fallback, guarder) for fallback in part.fallbacks]
         main = _rebuild(part.runnable, guarder)
         return part.model_copy(update={"runnable": main, "fallbacks": fallbacks})
     if isinstance(getattr(part, "bound", None), Runnable):  # bindings, retries, each
         return part.model_copy(update={"bound": _rebuild(part.bound, guarder)})
-    if isinstance(part, RunnableLambda) and any(_holds_model(dep) for dep in part.deps):
+    if _holds_model(part):
         message = (
-            f"the inner model's {part!r} calls a chat model from inside a function, which would "
-            "stay unguarded; use CausalGuardMiddleware, or guard that model itself"
+            f"the inner model's {type(part).__name__} calls a chat model from where it cannot "
+            "be replaced, which would stay unguarded; use CausalGuardMiddleware, or guard that "
+            "model itself"
         )
         raise TypeError(message)
     return part
 
 
 def _holds_model(part: Any) -> bool:
-    found: list[BaseChatModel] = []
+    """Whether a chat model is anywhere in what a runnable keeps."""
+    seen: set[int] = set()
+    ahead = [part]
+    while ahead:
+        value = ahead.pop()
+        if isinstance(value, BaseChatModel):
+            return True
+        if id(value) not in seen:  # structures may hold themselves
+            seen.add(id(value))
+            ahead.extend(_kept(value))
+    return False
 
-    def note(model: BaseChatModel) -> BaseChatModel:
-        found.append(model)
-        return model
 
-    _rebuild(part, note)
-    return bool(found)
+def _kept(value: Any) -> Iterator[Any]:
+    if isinstance(value, Runnable):
+        yield from getattr(value, "__dict__", {}).values()  # a pydantic model's fields, too
+        if isinstance(value, RunnableLambda):
+            yield from value.deps
+    elif isinstance(value, Mapping):
+        yield from value.values()
+    elif isinstance(value, list | tuple | set | frozenset):
+        yield from value

@@ -2,8 +2,9 @@
 
 A tool returns a message, a ``Command`` with messages in its update, or a list of either.  All new
 messages among them are tool output, whatever their type: a tool that adds a *human* message to
-the chat would otherwise write into the trusted context.  Messages that the chat already holds,
-as in a hand-off to another agent, are left alone.
+the chat would otherwise write into the trusted context.  They are found wherever an update holds
+them, and plain dicts with ``role`` and ``content`` count as messages.  Those that the chat already
+holds, as in a hand-off to another agent, stay as the chat has them, whatever the tool made of them.
 """
 
 import asyncio
@@ -13,7 +14,9 @@ from typing import Any
 from uuid import uuid4
 
 from langchain_core.messages import (
+    AIMessage,
     BaseMessage,
+    HumanMessage,
     RemoveMessage,
     ToolMessage,
     convert_to_messages,
@@ -29,13 +32,26 @@ from causalguard.guard.langchain import CausalGuardLLM, make_enforcer
 from causalguard.guard.langchain_answers import blocked_message
 from causalguard.guard.langchain_content import read
 from causalguard.guard.langchain_events import aemit, emit
-from causalguard.guard.langchain_messages import MADE_BY_TOOL, METADATA, apply, turns
+from causalguard.guard.langchain_messages import (
+    CHAT_ROLES,
+    MADE_BY_TOOL,
+    METADATA,
+    apply,
+    turns,
+)
 from causalguard.guard.policy import Incoming, Policy, Ruling, Scanner
 from causalguard.records import ToolOutput
 
 Result = Any
 """ToolMessage, Command, or a list of them."""
 Visit = Callable[[BaseMessage], BaseMessage]
+
+DEPTH = 64
+"""Mappings, lists and objects inside each other in which messages are looked for."""
+TRUSTED_ROLES = frozenset(role for role, kind in CHAT_ROLES.items() if kind != "assistant")
+"""Roles that would enter S."""
+PLAIN_ROLES = frozenset({*CHAT_ROLES, "tool", "function"})
+"""Roles by which a plain dict is known as a message."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,29 +148,34 @@ def guard_result(
         messages_key: the key of the messages in the state and in updates.
 
     Raises:
-        ScanError: a scan failed and the policy says ``on_error: raise``.
+        ScanError: a scan failed and the policy says ``on_error: raise``, or messages in the
+            result cannot be found or replaced: it is nested too deeply, or of an unknown type.
     """
     history = state_messages(request.state, messages_key)
     context = make_context([("system", system), *turns(history)])
     walker = _Walker(messages_key)
     originals: list[BaseMessage] = []
 
+    def visitor(new: Visit) -> Visit:
+        def visit(message: BaseMessage) -> BaseMessage:
+            if isinstance(message, RemoveMessage):
+                return message
+            known = _known(message, history)
+            return new(message) if known is None else known
+
+        return visit
+
     def collect(message: BaseMessage) -> BaseMessage:
-        if _is_new(message, history):
-            originals.append(message)
+        originals.append(message)
         return message
 
-    walker.walk(result, collect)
+    walker.walk(result, visitor(collect))
     items = [_incoming(message, request, context) for message in originals]
     rulings = enforcer.decide(items)
     shown = [_shown(message, ruling) for message, ruling in zip(originals, rulings, strict=True)]
     remaining = iter(shown)
-
-    def replace(message: BaseMessage) -> BaseMessage:
-        return next(remaining) if _is_new(message, history) else message
-
     return GuardedResult(
-        result=walker.walk(result, replace),
+        result=walker.walk(result, visitor(lambda _: next(remaining))),
         rulings=tuple(rulings),
         originals=tuple(originals),
         shown=tuple(shown),
@@ -190,19 +211,15 @@ def state_messages(state: Any, key: str) -> list[BaseMessage]:
     return [message for message in found or [] if isinstance(message, BaseMessage)]
 
 
-def _is_new(message: BaseMessage, history: Sequence[BaseMessage]) -> bool:
-    if isinstance(message, RemoveMessage):
-        return False
-    return not any(
-        message is old
-        or (
-            message.id is not None
-            and message.id == old.id
-            and type(message) is type(old)
-            and message.content == old.content
-        )
-        for old in history
-    )
+def _known(message: BaseMessage, history: Sequence[BaseMessage]) -> BaseMessage | None:
+    """What stands for a message that the chat already holds; None: it is new."""
+    for old in history:
+        same = message.id is not None and message.id == old.id and type(message) is type(old)
+        if message is old or (same and message.content == old.content):
+            # A copy may lack the mark of a tool's message.  That does not matter to an
+            # assistant's, from which a hand-off may have cut calls.
+            return message if isinstance(message, AIMessage) else old
+    return None
 
 
 def _plain(message: BaseMessage) -> BaseMessage:
@@ -242,15 +259,11 @@ class _Walker:
             return {key: self._value(key, value, visit) for key, value in update.items()}
         if isinstance(update, list | tuple):
             return [self._entry(entry, visit) for entry in update]
-        inner = getattr(update, self._key, None)
-        return update if inner is None else self._typed(update, inner, visit)
-
-    def _typed(self, update: Any, inner: Any, visit: Visit) -> Any:
-        changed = {self._key: self._value(self._key, inner, visit)}
-        if isinstance(update, BaseModel):
-            return update.model_copy(update=changed)
-        if dataclasses.is_dataclass(update) and not isinstance(update, type):
-            return dataclasses.replace(update, **changed)
+        if isinstance(update, BaseModel) or _is_record(update):
+            parts = {key: part for key, part in _parts(update).items() if part is not None}
+            return _changed(update, {k: self._value(k, part, visit) for k, part in parts.items()})
+        if getattr(update, self._key, None) is None:
+            return update
         message = (
             f"a tool returned an update of type {type(update).__name__}, in which messages cannot "
             "be replaced; return a dict, a dataclass or a pydantic model"
@@ -258,10 +271,9 @@ class _Walker:
         raise ScanError(message)
 
     def _entry(self, entry: Any, visit: Visit) -> Any:
-        pair = isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[0], str)
-        if pair and entry[0] == self._key:
+        if isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[0], str):
             return (entry[0], self._value(entry[0], entry[1], visit))
-        return visit(entry) if isinstance(entry, BaseMessage) else entry
+        return _inside(entry, visit)
 
     def _value(self, key: str, value: Any, visit: Visit) -> Any:
         if type(value).__name__ == "Overwrite":  # LangGraph's way around a reducer
@@ -269,8 +281,75 @@ class _Walker:
         if key == self._key:
             many = value if isinstance(value, list) else [value]
             return [visit(message) for message in convert_to_messages(many)]
-        if isinstance(value, BaseMessage):
-            return visit(value)
-        if isinstance(value, list):
-            return [visit(item) if isinstance(item, BaseMessage) else item for item in value]
+        return _inside(value, visit)
+
+
+def _inside(value: Any, visit: Visit, depth: int = DEPTH) -> Any:
+    """A value with every message in it visited: itself where none was replaced.
+
+    Raises:
+        ScanError: it is nested deeper than ``depth``, or holds itself.
+    """
+    if isinstance(value, BaseMessage):
+        return visit(value)
+    if not isinstance(value, Mapping | list | tuple | BaseModel) and not _is_record(value):
         return value
+    if depth == 0:
+        message = (
+            f"a tool returned an update nested deeper than {DEPTH}, in which messages cannot be "
+            "found; return a flatter one"
+        )
+        raise ScanError(message)
+    parts = {key: _inside(part, visit, depth - 1) for key, part in _parts(value).items()}
+    return _shown_plain(parts, visit) if _is_plain(value) else _changed(value, parts)
+
+
+def _is_record(value: Any) -> bool:
+    return dataclasses.is_dataclass(value) and not isinstance(value, type)
+
+
+def _parts(value: Any) -> dict[Any, Any]:
+    """What a container holds, by key, index or field."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, list | tuple):
+        return dict(enumerate(value))
+    if isinstance(value, BaseModel):
+        return {**vars(value), **(value.model_extra or {})}
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+
+
+def _changed(value: Any, new: Mapping[Any, Any]) -> Any:
+    """A container with these parts; itself where they are its own."""
+    old = _parts(value)
+    new = {key: part for key, part in new.items() if part is not old[key]}
+    if not new:
+        return value
+    if isinstance(value, Mapping):
+        return {**old, **new}
+    if isinstance(value, list):
+        return list({**old, **new}.values())
+    if isinstance(value, tuple):
+        items = {**old, **new}.values()
+        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+    if isinstance(value, BaseModel):
+        return value.model_copy(update=new)
+    return dataclasses.replace(value, **new)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is a message in the form of a dict, which LangChain would make one of."""
+    if not isinstance(value, Mapping):
+        return False
+    role, content = value.get("role", value.get("type")), value.get("content")
+    listed = isinstance(content, list) and all(isinstance(block, str | dict) for block in content)
+    return isinstance(role, str) and role in PLAIN_ROLES and (listed or isinstance(content, str))
+
+
+def _shown_plain(message: Mapping[str, Any], visit: Visit) -> dict[str, Any]:
+    """A message in the form of a dict as ruled; the form stays, for the graph may count on it."""
+    shown = {**message, "content": visit(HumanMessage(message["content"])).content}
+    shown.pop("response_metadata", None)  # a record in it could be forged
+    if message.get("role", message.get("type")) in TRUSTED_ROLES:
+        shown[MADE_BY_TOOL] = True  # LangChain puts it among the ``additional_kwargs``
+    return shown

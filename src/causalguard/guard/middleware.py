@@ -9,6 +9,7 @@ Callbacks on tools (``on_tool_end``, tracing) still see the original.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Annotated, Any, NotRequired
 
@@ -27,9 +28,10 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
 from causalguard.errors import InjectionBlockedError
-from causalguard.guard.enforce import Enforcer, release_key
+from causalguard.guard.enforce import Enforcer, release_key, released
 from causalguard.guard.langchain import CausalGuardLLM, make_enforcer
 from causalguard.guard.langchain_answers import REFUSAL, blocked_message
+from causalguard.guard.langchain_content import rewrite
 from causalguard.guard.langchain_events import aemit, emit
 from causalguard.guard.langchain_messages import (
     METADATA,
@@ -110,8 +112,13 @@ class CausalGuardMiddleware(AgentMiddleware[Any, Any, Any]):
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> Any:
-        """Note the system prompt of this call, so that tools get the same S as the model."""
-        return self._learn(request, handler(request))
+        """Note the system prompt of this call, so that tools get the same S as the model.
+
+        What was released in this conversation passes a guarded model in it.
+        """
+        with _releases(request.state):
+            response = handler(request)
+        return self._learn(request, response)
 
     async def awrap_model_call(
         self,
@@ -119,7 +126,9 @@ class CausalGuardMiddleware(AgentMiddleware[Any, Any, Any]):
         handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]],
     ) -> Any:
         """Asynchronous :meth:`wrap_model_call`."""
-        return self._learn(request, await handler(request))
+        with _releases(request.state):
+            response = await handler(request)
+        return self._learn(request, response)
 
     def _learn(self, request: ModelRequest[Any], response: ModelResponse[Any]) -> Any:
         message = request.system_message
@@ -154,12 +163,8 @@ class CausalGuardMiddleware(AgentMiddleware[Any, Any, Any]):
 
     def _guard(self, request: ToolCallRequest, result: Any) -> GuardedResult:
         state = request.state
-        self._restore(state)
-        return guard_result(self.enforcer, request, result, system=self._system(state))
-
-    def _restore(self, state: Any) -> None:
-        if isinstance(state, Mapping):
-            self.enforcer.restore(state.get("causalguard_released") or [])
+        with _releases(state):
+            return guard_result(self.enforcer, request, result, system=self._system(state))
 
     # --- before the model: everything else, halt and interrupt ---------------------------------
 
@@ -170,9 +175,9 @@ class CausalGuardMiddleware(AgentMiddleware[Any, Any, Any]):
         runtime: Runtime[Any],  # noqa: ARG002  # LangChain's signature
     ) -> dict[str, Any] | None:
         """Guard what did not come through a tool call; then stop or ask, if the policy says so."""
-        self._restore(state)
         messages = state["messages"]
-        guarded = guard_messages(self.enforcer, messages, system=self._system(state))
+        with _releases(state):
+            guarded = guard_messages(self.enforcer, messages, system=self._system(state))
         emit(site.ruling.decision for site in guarded.sites)
         return self._act(state, guarded)
 
@@ -183,10 +188,10 @@ class CausalGuardMiddleware(AgentMiddleware[Any, Any, Any]):
         runtime: Runtime[Any],  # noqa: ARG002  # LangChain's signature
     ) -> dict[str, Any] | None:
         """Asynchronous :meth:`before_model`."""
-        self._restore(state)
-        guarded = await asyncio.to_thread(
-            guard_messages, self.enforcer, state["messages"], system=self._system(state)
-        )
+        with _releases(state):  # a thread of asyncio's sees the caller's context
+            guarded = await asyncio.to_thread(
+                guard_messages, self.enforcer, state["messages"], system=self._system(state)
+            )
         await aemit(site.ruling.decision for site in guarded.sites)
         return self._act(state, guarded)
 
@@ -205,13 +210,12 @@ class CausalGuardMiddleware(AgentMiddleware[Any, Any, Any]):
         pending = {**(state.get("causalguard_pending") or {}), **self._found(state, guarded)}
         update: dict[str, Any] = {}
         if pending:
-            released = _ask(pending)
-            self.enforcer.restore([pending[key]["release"] for key in released])
+            shown = _ask(pending)
             for message in messages:
-                if message.id in released:
+                if message.id in shown:
                     changed[message.id] = _restored(message, pending[message.id])
             update["causalguard_pending"] = None
-            update["causalguard_released"] = [pending[key]["release"] for key in released]
+            update["causalguard_released"] = [pending[key]["release"] for key in shown]
         if changed:
             update["messages"] = list(changed.values())
         return update or None
@@ -230,6 +234,12 @@ class CausalGuardMiddleware(AgentMiddleware[Any, Any, Any]):
             for index, block, item in parts
             if index in asked and block is None
         }
+
+
+def _releases(state: Any) -> AbstractContextManager[None]:
+    """The releases of the conversation whose state this is."""
+    known = state.get("causalguard_released") if isinstance(state, Mapping) else None
+    return released(known or ())
 
 
 def _hand_over(guarded: GuardedResult) -> Any:
@@ -282,7 +292,10 @@ def _ask(pending: Pending) -> set[str]:
 def _restored(message: BaseMessage, question: Mapping[str, Any]) -> BaseMessage:
     record = {**question["record"], "outcome": "released", "action": "pass"}
     metadata = {**message.response_metadata, METADATA: record}
-    update: dict[str, Any] = {"content": question["content"], "response_metadata": metadata}
+    # a person was shown the text only: what could not be read stays out if the policy says so
+    drop = record.get("unscanned_action") == "withhold"
+    content = rewrite(question["content"], None, drop_blocks=drop)
+    update: dict[str, Any] = {"content": content, "response_metadata": metadata}
     if isinstance(message, ToolMessage):
         update["status"] = question["status"]
     return message.model_copy(update=update)

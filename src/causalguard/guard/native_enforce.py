@@ -38,11 +38,12 @@ class NativeEnforcer(Enforcer):
 
         Under ``sanitise`` that is the text without its flagged spans, which is read again.
         """
-        ruling = self._rule(self._key(item), item, verdict)
+        key = self._key(item)
+        ruling = self._rule(key, item, verdict)
         if ruling.decision.action != "sanitise":
             return ruling
         left = remove(item.output.text, verdict.spans) if verdict.coverage >= 1 else ""
-        if verdict.spans and left.strip():
+        if verdict.spans and left.strip() and not self._denied(left, key):
             return replace(ruling, replacement=left)
         return self.withhold(ruling)
 

@@ -27,6 +27,7 @@ SCHEMA = "reviews/1"
 ANY = "*"
 """In place of a context's digest: under every S."""
 Choice = Literal["allow", "deny"]
+Stamp = tuple[int, int, int, int]
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 
@@ -103,7 +104,8 @@ class Reviews:
         self.path = Path(path)
         self._clock = clock
         self._lock = threading.Lock()
-        self._stamp: tuple[int, int, int] | None = None
+        self._stamp: Stamp | None = None
+        self._faulty: Stamp | None = None
         self._known: tuple[Review, ...] = ()
 
     def find(self, text_sha256: str, context_sha256: str) -> Review | None:
@@ -147,19 +149,22 @@ class Reviews:
     def _current(self) -> tuple[Review, ...]:
         with self._lock:
             stamp = _stamp(self.path)
-            if stamp != self._stamp:
-                self._known = self._reread(stamp)
-                self._stamp = stamp
+            if stamp is None or stamp != self._stamp:
+                self._known, self._stamp = self._reread(stamp)
             return self._known
 
-    def _reread(self, stamp: tuple[int, int, int] | None) -> tuple[Review, ...]:
+    def _reread(self, stamp: Stamp | None) -> tuple[tuple[Review, ...], Stamp | None]:
+        """What is known now, and the stamp that it is known for."""
         if stamp is None:
-            return ()
+            return (), None
         try:
-            return _read(self.path)
+            return _read(self.path), stamp
         except (DataError, OSError) as error:
-            log.warning("%s; until it is repaired nothing is allowed by review", error)
-            return tuple(review for review in self._known if review.choice == "deny")
+            if stamp != self._faulty:  # one warning per fault, not per scan
+                log.warning("%s; until it is repaired nothing is allowed by review", error)
+                self._faulty = stamp
+            denials = tuple(review for review in self._known if review.choice == "deny")
+            return denials, None  # tried again at the next look: the fault may pass
 
 
 def _same_place(old: Review, new: Review) -> bool:
@@ -167,12 +172,13 @@ def _same_place(old: Review, new: Review) -> bool:
     return same_text and (new.context_sha256 in {ANY, old.context_sha256})
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
+def _stamp(path: Path) -> Stamp | None:
     try:
         found = path.stat()
     except OSError:
         return None
-    return (found.st_mtime_ns, found.st_size, found.st_ino)
+    # the change time too: who may write the file is part of what is checked
+    return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
 
 
 def _read(path: Path) -> tuple[Review, ...]:
