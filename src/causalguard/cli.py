@@ -138,6 +138,8 @@ def _certificate_state(
         )
         return
     if not _has("torch"):
+        what = f"model {model}: not looked at, for torch is not installed"
+        yield Check(good=False, what=what, remedy=PARTS["torch"])
         return
     from causalguard.guard.api import Guard
 

@@ -40,6 +40,8 @@ def run(command: click.Command) -> NoReturn:
     except CausalGuardError as error:
         _say(error)
         sys.exit(FAILED)
+    except SystemExit:  # click's, with 1, when whoever read stdout has gone: no verdict either
+        sys.exit(FAILED)
     except Exception:  # noqa: BLE001  # the edge of the process: a crash is reported as a failed run
         traceback.print_exc()
         sys.exit(FAILED)

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,20 +21,34 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield ``(line number from 1, object)`` of a JSONL file; ``.gz`` is read as gzip.
 
     Blank lines are skipped.  Raises DataError naming file and line for bytes that are not
-    UTF-8, text that is not JSON and values that are not objects; InputError for a missing file.
+    UTF-8, text that is not JSON, values that are not objects and a file that cannot be read (not
+    gzip, cut off); InputError for a missing file.
     """
+    for number, raw in enumerate(_lines(path), 1):
+        try:
+            line = raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            message = f"{path}:{number}: not valid UTF-8 ({error.reason}); save it as UTF-8"
+            raise DataError(message) from None
+        if line.strip():
+            yield number, _parse_object(path, number, line)
+
+
+def read_whole(path: Path) -> bytes:
+    """The bytes that :func:`read_jsonl` reads lines of; raises as it does."""
+    return b"".join(_lines(path))
+
+
+def _lines(path: Path) -> Iterator[bytes]:
     if not path.is_file():
         message = f"{path}: no such file; give the path of a JSONL file"
         raise InputError(message)
-    with _open_binary(path) as stream:
-        for number, raw in enumerate(stream, 1):
-            try:
-                line = raw.decode("utf-8")
-            except UnicodeDecodeError as error:
-                message = f"{path}:{number}: not valid UTF-8 ({error.reason}); save it as UTF-8"
-                raise DataError(message) from None
-            if line.strip():
-                yield number, _parse_object(path, number, line)
+    try:
+        with _open_binary(path) as stream:
+            yield from stream
+    except (OSError, EOFError, zlib.error) as error:
+        message = f"{path}: cannot be read ({error}); give a whole JSONL file, or one in gzip"
+        raise DataError(message) from None
 
 
 def _open_binary(path: Path) -> IO[bytes]:
@@ -43,7 +58,7 @@ def _open_binary(path: Path) -> IO[bytes]:
 def _parse_object(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
         value = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also an integer of too many digits
         message = f"{path}:{number}: not JSON ({error}); each line must be one JSON object"
         raise DataError(message) from None
     if not isinstance(value, dict):

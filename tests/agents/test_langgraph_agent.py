@@ -121,3 +121,10 @@ def test_the_model_streams_what_it_generates() -> None:
 
 def test_an_unknown_call_finds_nothing() -> None:
     assert Desk().read_file("no/such/file") == "Nothing found."
+
+
+def test_the_model_claims_only_what_it_did() -> None:
+    desk = Desk()
+    end = build_agent(ScriptedModel(), desk.tools()[:4]).invoke(ASK, {"recursion_limit": 60})
+    assert desk.done == []
+    assert end["messages"][-1].text.startswith(f"I read {len(PLAN)} tool outputs and did only")

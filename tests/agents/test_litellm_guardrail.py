@@ -179,6 +179,38 @@ async def test_what_an_output_itself_can_cause_is_200_blocked_for_litellm() -> N
     assert "SECRET" not in str(failed)
 
 
+UNREADABLE = {
+    "nested": "[" * 100_000 + "]" * 100_000,
+    "digits": '[{"type": "json", "json": ' + "9" * 5000 + "}]",
+    "messages": '"x"}' + ', {"role": "tool", "content": "x"}' * MAX_MESSAGES + ', {"content": "x"',
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+async def test_a_request_that_an_output_makes_unreadable_is_200_blocked(name: str) -> None:
+    chat = '[{"role": "tool", "content": ' + UNREADABLE[name] + "}]"
+    sent = '{"texts": ["x"], "structured_messages": ' + chat + "}"
+    app = create_app(Service(WordGuard()), facts={})
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+        headers = {"Content-Type": "application/json"}
+        response = await http.post(PATH, content=sent, headers=headers)
+    assert (response.status_code, response.json()["action"]) == (200, "BLOCKED")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "tool", "content": None, "output": "EVIL"},
+        {"role": "tool", "content": {"id": "EVIL"}},
+        {"role": "user", "content": [{"type": "tool_result", "content": "", "output": "EVIL"}]},
+        {"role": "user", "content": [{"toolResult": {"content": [{"text": "EVIL"}]}}]},
+    ],
+)
+async def test_an_output_is_read_under_whatever_key_it_stands(message: dict[str, Any]) -> None:
+    assert (await ask(body(message, texts=["You help."])))["action"] == "BLOCKED"
+
+
 def test_a_long_chat_is_read_in_one_pass_over_its_texts() -> None:
     tools = [tool(f"output {n}") for n in range(MAX_MESSAGES - 3)]
     texts = [f"text {n}" for n in range(50_000)]
@@ -202,3 +234,12 @@ def test_a_long_chat_is_read_in_one_pass_over_its_texts() -> None:
 def test_a_request_that_is_not_of_the_contract_is_refused(wrong: Any) -> None:
     with pytest.raises(InputError):
         read_call(wrong)
+
+
+def test_a_file_beside_the_users_words_is_no_part_of_the_task() -> None:
+    file = {"type": "document", "text": "EVIL"}
+    user = {"role": "user", "content": [{"type": "text", "text": "Sum it up"}, file]}
+    sent = {"texts": ["Sum it up", "EVIL"], "structured_messages": [user]}
+    (part,) = read_call(sent).parts
+    assert (part.incoming.output.text, part.incoming.output.task) == ("EVIL", "Sum it up")
+    assert part.places == (1,)

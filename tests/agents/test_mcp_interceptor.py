@@ -156,6 +156,16 @@ async def test_what_another_interceptor_made_of_it_is_guarded_too() -> None:
     assert "EVIL" not in str(command.update)
 
 
+async def test_outside_a_graph_every_form_of_result_is_scanned_under_the_task() -> None:
+    guard = WordGuard()
+    for result in (mcp("one"), ToolMessage("two", tool_call_id="c")):
+        await intercept(result, guard, task="Read.", system="S")
+    assert [(o.text, o.task, o.system) for o in guard.outputs] == [
+        ("one", "Read.", "S"),
+        ("two", "Read.", "S"),
+    ]
+
+
 async def test_each_policy_does_what_it_says() -> None:
     result = mcp("a EVIL b", structuredContent={"result": "a EVIL b"})
     cut = await intercept(result, policy=Policy(action="sanitise"))

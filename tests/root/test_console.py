@@ -1,3 +1,5 @@
+import errno
+
 import click
 import pytest
 
@@ -32,6 +34,7 @@ def code_of(error: BaseException | None, value: int | None = None) -> int:
         (click.UsageError("x"), 2),
         (errors.TrainingError("x"), 3),
         (RuntimeError("a crash is no verdict"), 3),
+        (BrokenPipeError(errno.EPIPE, "the reader has gone"), 3),
         (KeyboardInterrupt(), 130),
     ],
 )

@@ -52,3 +52,14 @@ def test_a_missing_extra_is_named_with_its_pip_command(monkeypatch: pytest.Monke
     result = CliRunner().invoke(command, ["base", "install"], standalone_mode=False)
     assert isinstance(result.exception, MissingError)
     assert "causalguard[guard]" in str(result.exception)
+
+
+def test_a_model_that_cannot_be_looked_at_is_not_called_fine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import causalguard.cli as module
+
+    monkeypatch.setattr(module, "_has", lambda name: name != "torch")
+    code, text = doctor("--model", "default")
+    assert code == 1
+    assert "BAD  model default: not looked at" in text

@@ -1,3 +1,4 @@
+import gzip
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,23 @@ def test_deep_nesting_is_a_fault_of_its_line_not_a_crash(tmp_path: Path) -> None
     path = tmp_path / "a.jsonl"
     path.write_text('{"a":' + "[" * 200_000 + "\n")
     with pytest.raises(DataError, match=r"a\.jsonl:1"):
+        list(read_jsonl(path))
+
+
+def test_an_integer_of_too_many_digits_is_a_fault_of_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"a": 1' + "0" * 5000 + "}\n")
+    with pytest.raises(DataError, match=r"a\.jsonl:1: not JSON"):
+        list(read_jsonl(path))
+
+
+@pytest.mark.parametrize(
+    "data", [b"no gzip", gzip.compress(b"{}\n")[:-6], gzip.compress(b"{}\n")[:10] + b"\xff" * 9]
+)
+def test_a_file_that_is_no_whole_gzip_is_refused(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="cannot be read"):
         list(read_jsonl(path))
 
 

@@ -158,6 +158,18 @@ def test_a_taken_port_is_a_readable_error() -> None:
         run.bind("127.0.0.1", taken.getsockname()[1])
 
 
+@pytest.mark.parametrize(("host", "port"), [("127.0.0.1", 65_536), ("\u00fc" * 70, 0)])
+def test_what_is_no_address_is_refused(host: str, port: int) -> None:
+    with pytest.raises(InputError, match="cannot be bound"):
+        run.bind(host, port)
+
+
+@pytest.mark.parametrize("size", ["inf", "nan"])
+def test_a_size_without_end_is_refused(size: str) -> None:
+    done = CliRunner().invoke(command, ["--max-body-mb", size])
+    assert isinstance(done.exception, ConfigError)
+
+
 def test_accepted_connections_name_their_protocol_so_that_asyncio_sets_nodelay() -> None:
     with run.bind("127.0.0.1", 0) as listening:
         assert listening.proto == socket.IPPROTO_TCP

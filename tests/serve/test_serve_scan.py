@@ -243,6 +243,26 @@ async def test_without_a_token_another_hosts_name_is_refused() -> None:
     assert behind_a_proxy.status_code == 200
 
 
+async def test_another_hosts_name_and_a_slash_too_many_block_too() -> None:
+    slash = client(WordGuard())
+    rebound = client(WordGuard(), host="rebound.example")
+    for http, path, status in ((slash, "/scan/", 404), (rebound, "/scan", 400)):
+        response = await http.post(path, json={"text": "a"})
+        assert (response.status_code, response.json()["blocked"]) == (status, True)
+
+
+@pytest.mark.parametrize("host", ["[::1]:8321", "LOCALHOST:8321", "127.0.0.1"])
+async def test_every_name_of_the_local_machine_is_taken(host: str) -> None:
+    assert (await scan(WordGuard(), {"text": "a"}, host=host)).status_code == 200
+
+
+async def test_a_token_beyond_ascii_is_compared_by_its_bytes() -> None:
+    token = "schlüssel-schlüssel"
+    headers = [(b"authorization", b"Bearer " + token.encode())]
+    async with client(WordGuard(), token=token) as http:
+        assert (await http.post("/scan", json={"text": "a"}, headers=headers)).status_code == 200
+
+
 async def test_unknown_routes_and_methods_block_too() -> None:
     async with client(WordGuard()) as http:
         for response in (await http.get("/nothing"), await http.get("/scan")):

@@ -26,15 +26,19 @@ from causalguard.guard.context import (
     make_context,
 )
 from causalguard.guard.enforce import WITHHELD
-from causalguard.guard.langchain_content import read
+from causalguard.guard.langchain_content import (
+    OPAQUE,
+    is_result,
+    read,
+    result_call,
+    result_content,
+)
 from causalguard.guard.policy import Incoming, Ruling
 from causalguard.records import ToolOutput
 
 PATH = "/beta/litellm_basic_guardrail_api"
 """Where LiteLLM posts; it appends this to ``api_base``."""
 
-RESULT_BLOCKS = frozenset({"tool_result", "function_call_output", "function_response"})
-"""Types of the blocks with which some providers put tool results into user messages."""
 MAX_MESSAGES = 10_000
 """Messages of one chat; more are refused, for the work grows with messages times tool outputs."""
 STOPPING = frozenset({"block", "raise", "interrupt"})
@@ -159,7 +163,9 @@ def _parts(
         role = str(message.get("role") or "").lower()
         content = message.get("content")
         if role in SYSTEM_ROLES | HUMAN_ROLES:
-            typed, results = _typed(content)
+            # What stands in a file beside the request was not typed: it is left over, and scanned.
+            results = _typed(content)[1]
+            typed = _typed(_without_files(content))[0]
             turns.append((role, "\n".join(typed)))
             context = None
             known.update(typed)
@@ -185,11 +191,10 @@ def _of_message(
     context: TrustedContext,
     called: Mapping[str, str],
 ) -> Part:
-    content = _content(message)
+    content = result_content(message)
     readable = read(content)
     strings = _typed(content)[0]
-    call_id = str(message.get("tool_call_id") or message.get("tool_use_id") or "")
-    call_id = call_id or str(message.get("call_id") or "")
+    call_id = result_call(message)
     output = ToolOutput(
         text=readable.text,
         tool=called.get(call_id, ""),
@@ -222,12 +227,6 @@ def _part(
     )
 
 
-def _content(message: Mapping[str, Any]) -> str | list[Any]:
-    """What a result holds; a block of an unknown form is read whole."""
-    content = message.get("content", message.get("output", message))
-    return content if isinstance(content, str | list) else [content] if content else ""
-
-
 def _typed(content: Any) -> tuple[list[str], list[Mapping[str, Any]]]:
     """The strings that LiteLLM takes into ``texts``, and tool results among the blocks."""
     if isinstance(content, str):
@@ -238,11 +237,18 @@ def _typed(content: Any) -> tuple[list[str], list[Mapping[str, Any]]]:
         if isinstance(block, str):
             strings.append(block)
         elif isinstance(block, Mapping):
-            if block.get("type") in RESULT_BLOCKS:
+            if is_result(block):
                 results.append(block)
             elif isinstance(block.get("text"), str):
                 strings.append(block["text"])
     return [text for text in strings if text], results
+
+
+def _without_files(content: Any) -> Any:
+    """A content without blocks whose payload is a file, an image or the like."""
+    if not isinstance(content, list):
+        return content
+    return [b for b in content if not (isinstance(b, Mapping) and str(b.get("type")) in OPAQUE)]
 
 
 def _calls(message: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
-from langchain_core.messages import ToolMessage
+from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_mcp_adapters.interceptors import MCPToolCallRequest
 from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.types import Command
@@ -130,7 +130,9 @@ class GuardInterceptor:
 
     def _as_tool_call(self, request: MCPToolCallRequest) -> ToolCallRequest:
         runtime: Any = request.runtime
-        state = getattr(runtime, "state", None) or {self._key: []}
+        state = getattr(runtime, "state", None) or {}
+        if not state_messages(state, self._key):
+            state = {self._key: [HumanMessage(self._task)]}
         call_id = str(getattr(runtime, "tool_call_id", None) or "")
         called = {"name": self._tool(request), "args": request.args, "id": call_id}
         return ToolCallRequest(

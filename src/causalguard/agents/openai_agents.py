@@ -105,7 +105,8 @@ async def incoming(data: ToolOutputGuardrailData) -> Incoming:
 
     Args:
         data: what the SDK gives a guardrail.  S is the agent's instructions and the human turns of
-            the run's input; in a conversation that the provider keeps, earlier ones are missing.
+            the run's input; in a conversation that the provider keeps, earlier ones are missing,
+            and in an agent used as a tool the calling model wrote the input.
     """
     context = make_context(await _turns(data))
     readable = read(_shown(data))

@@ -109,7 +109,8 @@ class ScriptedModel(BaseChatModel):
         wanted += [(n, dict(a)) for n, a in self.plan if (n, dict(a)) not in made][: self.parallel]
         wanted = [call for call in wanted if call[0] in bound]
         if not wanted:
-            return AIMessage(content=_answer(len(made) - len(obeyed), swayed))
+            did = [known for known in swayed if (known.tool, dict(known.args)) in made]
+            return AIMessage(content=_answer(len(made) - len(did), did))
         return AIMessage(
             content=_aside(swayed, [call for call in obeyed if call in wanted]),
             tool_calls=[

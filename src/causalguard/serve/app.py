@@ -9,6 +9,7 @@ import asyncio
 import hmac
 import json
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,10 +18,10 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from causalguard.agents import litellm
 from causalguard.errors import InputError
@@ -32,6 +33,8 @@ log = logging.getLogger("causalguard.serve")
 
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 """Host headers taken when there is no token: a web page cannot reach the guard by DNS rebinding."""
+PORT = re.compile(r":[0-9]*\Z")
+"""End of a Host header that names a port; the colons of [::1] are none."""
 MESSAGES: Mapping[int, tuple[str, str]] = {
     400: ("bad_request", "the request is not of the form that docs/serve.md describes"),
     401: ("unauthorised", "send the server's token as 'Authorization: Bearer TOKEN' or x-api-key"),
@@ -84,12 +87,28 @@ def create_app(
         Route("/certificate", _fixed(token, lambda: _json(dict(facts))), methods=["GET"]),
         Route("/metrics", _fixed(token, lambda: _metrics(service)), methods=["GET"]),
     ]
-    hosts = [Middleware(TrustedHostMiddleware, allowed_hosts=list(LOCAL_HOSTS))]
-    return Starlette(
+    app = Starlette(
         routes=routes,
-        middleware=[] if token or anonymous else hosts,
+        middleware=[] if token or anonymous else [Middleware(_LocalOnly)],
         exception_handlers={HTTPException: _unrouted, Exception: _broken},
     )
+    app.router.redirect_slashes = False  # a redirect would be a refusal that does not say so
+    return app
+
+
+class _LocalOnly:
+    """Refuses requests that are addressed to another host than :data:`LOCAL_HOSTS`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._app
+        if scope["type"] == "http":
+            host = Request(scope).headers.get("host", "").lower()
+            if PORT.sub("", host) not in LOCAL_HOSTS:
+                app = _refuse(Refusal(status=400, detail="it is addressed to another host"))
+        await app(scope, receive, send)
 
 
 def _scan(service: Service) -> Work:
@@ -150,7 +169,8 @@ async def _guarded(service: Service, token: str | None, work: Work, request: Req
                 body = done
             return _refuse(body, as_litellm=closed)
         except InputError as error:
-            return _refuse(Refusal(status=400, detail=str(error)))
+            # A tool output can be nested too deeply, or be one message too many.
+            return _refuse(Refusal(status=400, detail=str(error)), as_litellm=closed)
         except Exception as error:  # noqa: BLE001  # fail-closed edge: an answer that blocks
             # By its type only: the message may quote a tool output.
             log.error("a request failed: %s", type(error).__name__)  # noqa: TRY400
@@ -205,7 +225,8 @@ def _allowed(request: Request, token: str | None) -> bool:
     if scheme.lower() == "bearer":
         candidates.append(given.strip())
     wanted = token.encode()
-    return any(hmac.compare_digest(value.encode(), wanted) for value in candidates)
+    # Starlette reads headers as Latin-1: so these are the bytes that were sent.
+    return any(hmac.compare_digest(value.encode("latin-1"), wanted) for value in candidates)
 
 
 async def _unrouted(_: Request, error: Exception) -> Response:
@@ -230,10 +251,11 @@ def _refuse(refusal: Refusal, *, as_litellm: bool = False) -> Response:
     Args:
         refusal: why.
         as_litellm: answer 200 ``BLOCKED``, for what a tool output itself can bring about (its size,
-            a failing scan): LiteLLM can be set to let the call pass on any other status.
+            its nesting, a failing scan): LiteLLM can be set to let the call pass on any other
+            status.
     """
     said = _message(refusal)
-    if as_litellm and refusal.status in {408, 413, 503}:
+    if as_litellm and refusal.status in {400, 408, 413, 503}:
         return _json({"action": "BLOCKED", "blocked_reason": f"CausalGuard: {said['message']}"})
     headers = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "1"}}
     return _json(said, refusal.status, headers.get(refusal.status))

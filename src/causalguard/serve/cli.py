@@ -1,5 +1,6 @@
 """guard-serve: a certified guard behind HTTP."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from causalguard import console
+from causalguard.errors import ConfigError
 from causalguard.guard.options import ModelChoice, model_options
 from causalguard.guard.policy import Policy
 from causalguard.guard.quarantine import Quarantine
@@ -131,6 +133,8 @@ def _serve(chosen: ModelChoice, options: Mapping[str, Any]) -> int:
     from causalguard.serve.service import Service
 
     token = run.read_token(options["host"], options["token_env"], anonymous=options["anonymous"])
+    if not math.isfinite(options["max_body_mb"]):
+        raise ConfigError("--max-body-mb must be a number of MiB, such as 16")
     limits = Limits(
         concurrency=options["concurrency"],
         queue=options["queue"],

@@ -90,9 +90,10 @@ def bind(host: str, port: int) -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
         listening.listen(512)
-    except OSError as error:
+    except (OSError, OverflowError, TypeError) as error:  # a port above 65535; not a host name
         listening.close()
-        message = f"{host}:{port} cannot be bound ({error.strerror}); choose another --port"
+        why = error.strerror if isinstance(error, OSError) else error
+        message = f"{host}:{port} cannot be bound ({why}); choose another --port or --host"
         raise InputError(message) from None
     return listening
 
