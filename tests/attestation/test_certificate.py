@@ -217,6 +217,13 @@ def test_an_age_without_a_usable_now_is_the_callers_mistake(days: float, now: An
         check(signed(), max_age_days=days, now=now)
 
 
+@pytest.mark.parametrize("days", [36_501, 1e12, float("inf")])
+def test_an_age_of_more_than_a_century_is_refused_readably(days: float) -> None:
+    assert check(signed(), max_age_days=36_500, now=ISSUED)
+    with pytest.raises(InputError, match="at most 36500"):
+        check(signed(), max_age_days=days, now=ISSUED)
+
+
 def test_another_predicate_type_is_refused() -> None:
     other = "https://in-toto.io/attestation/test-result/v0.1"
     with pytest.raises(NotCertifiedError, match=r"^predicateType:.*test-result"):

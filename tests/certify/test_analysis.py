@@ -70,6 +70,15 @@ def test_an_empty_stratum_is_an_error(
         analyse(_with(sample, rest), planted_policy.policy)
 
 
+def test_sets_without_an_injected_and_a_benign_text_are_an_error(
+    sample: TrialSet, planted_policy: LoadedPolicy
+) -> None:
+    even = {trial.set_id for trial in sample.trials if int(trial.set_id[-1]) % 2 == 0}
+    torn = tuple(t for t in sample.trials if t.kind == ("benign", "injected")[t.set_id in even])
+    with pytest.raises(DataError, match="no matched set"):
+        analyse(_with(sample, torn), planted_policy.policy)
+
+
 def test_two_backends_in_one_file_are_refused(
     sample: TrialSet, planted_policy: LoadedPolicy
 ) -> None:

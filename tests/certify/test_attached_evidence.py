@@ -263,3 +263,56 @@ def test_a_guard_loads_on_each_listed_backend_and_on_no_other(tiny_model: Path) 
         assert guard.certificate is not None
     with pytest.raises(NotCertifiedError, match="torch-cpu-float16"):
         Guard.load(tiny_model, trust=public, policies=accept, dtype="float16")
+
+
+@pytest.mark.parametrize("name", pipeline.ATTACHED_NAMES)
+def test_a_file_beside_a_report_that_does_not_name_it_is_refused(
+    name: str, model: Path, policy: LoadedPolicy
+) -> None:
+    report = _certify(model, policy).report
+    with pytest.raises(SubjectMismatchError, match=f"{name}: the report speaks of no such file"):
+        attachments.check_files(report, None, {name: b""})
+
+
+def test_rows_of_a_backend_that_the_report_does_not_name_are_refused(
+    model: Path, policy: LoadedPolicy
+) -> None:
+    report = _certify(model, policy, others=[Other]).report
+    more = attachments.BackendRow(id="x", backend="torch-cuda-float16", risk=0.1, flagged=False)
+    rows = _files(model)["safety-report.backends.jsonl"] + attachments.backend_bytes([more])
+    with pytest.raises(SubjectMismatchError, match="does not name"):
+        attachments.check_files(report, None, {"safety-report.backends.jsonl": rows})
+
+
+@pytest.mark.parametrize("change", [{"margin": 0.9}, {"largest": 0.5}])
+def test_a_backend_is_measured_by_the_margin_of_the_policy(
+    change: dict[str, float], model: Path, policy: LoadedPolicy
+) -> None:
+    made = _certify(model, policy, others=[Other])
+    first, second = made.report.backends
+    assert second.agreement is not None
+    wider = second.model_copy(update={"agreement": second.agreement.model_copy(update=change)})
+    report = made.report.model_copy(update={"backends": (first, wider)})
+    attachments.check_files(report, None, _files(model))
+    with pytest.raises(SubjectMismatchError, match="does not follow"):
+        attachments.check_files(report, made.trials.trials, _files(model))
+
+
+ROW = b'{"backend":"b","flagged":true,"id":"a","risk":0.5}\n'
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"[" * 200_000,
+        ROW.replace(b'"b"', b"{}"),
+        ROW.replace(b"0.5", b"NaN"),
+        ROW.replace(b"{", b'{"risk":0.1,'),
+        ROW + b"\n",
+    ],
+    ids=["deep", "no text", "NaN", "a key twice", "a blank line"],
+)
+def test_rows_of_backends_are_read_only_as_they_were_written(data: bytes) -> None:
+    assert attachments.backend_bytes(attachments.backend_rows(ROW)) == ROW
+    with pytest.raises(InputError, match=r"backends\.jsonl"):
+        attachments.backend_rows(data)

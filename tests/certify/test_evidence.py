@@ -9,9 +9,16 @@ import numpy as np
 import pytest
 
 from causalguard.certify.crew import Crew
-from causalguard.certify.evidence import collect, data_digest, forget, plan, replay
+from causalguard.certify.evidence import (
+    RESCORED,
+    collect,
+    data_digest,
+    forget,
+    plan,
+    replay,
+)
 from causalguard.certify.trials import TrialSet, trials_bytes, vectors_bytes
-from causalguard.errors import DataError, ScanError
+from causalguard.errors import DataError, NotCertifiedError, ScanError
 from causalguard.records import ToolOutput
 from support import planted
 
@@ -81,7 +88,7 @@ def test_an_interrupted_run_continues_and_gives_the_same_bytes(tmp_path: Path) -
     assert trials_bytes(again.trials) == trials_bytes(whole.trials)
     assert vectors_bytes(again) == vectors_bytes(whole)
     noise_sample = int(again.meta["noise_sample"])
-    assert len(rest.seen) == 100 - 3 * 16 + noise_sample
+    assert len(rest.seen) == RESCORED + 100 - 3 * 16 + noise_sample
 
 
 def test_a_partial_run_cut_in_the_middle_of_a_row_is_repaired(tmp_path: Path) -> None:
@@ -157,7 +164,8 @@ def test_a_replay_of_the_same_model_agrees_and_of_another_does_not(tmp_path: Pat
     same = planted.FakeGuard(planted.sound)
     other = planted.FakeGuard(planted.sound, seed=9)
     assert replay(same, world, found.trials, count=20, rng=rng) == 0
-    assert replay(other, world, found.trials, count=20, rng=rng) > 0.05
+    with pytest.raises(NotCertifiedError, match="did not come from this model"):
+        replay(other, world, found.trials, count=20, rng=rng)
 
 
 def test_a_replay_on_another_audit_set_is_refused(tmp_path: Path) -> None:

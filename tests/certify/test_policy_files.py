@@ -83,3 +83,41 @@ def test_what_is_no_mapping_in_yaml_is_refused(data: bytes) -> None:
 def test_an_unknown_policy_name_lists_the_packaged_ones() -> None:
     with pytest.raises(ConfigError, match="default, demo"):
         load("strictest")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("at_most: 0.08", "at_most: 0.08, at_most: 0.9"), ("seed: 5", "seed: 5\nseed: 6")],
+)
+def test_a_key_that_is_there_twice_is_refused(old: str, new: str) -> None:
+    with pytest.raises(ConfigError, match="is there twice"):
+        parse(planted.POLICY.replace(old, new, 1).encode(), where="p")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("at_most: 0.08", "at_most: true"),
+        ("seed: 5", "seed: yes"),
+        ("[16, 32, 64]", "[true, 32, 64]"),
+        ("seed: 5", "level_clusters: {tool: true}"),
+    ],
+)
+def test_a_truth_value_is_no_number(old: str, new: str) -> None:
+    with pytest.raises(ConfigError, match="true or false where something else"):
+        parse(planted.POLICY.replace(old, new, 1).encode(), where="p")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 20_000, "2020-13-45", "seed: 1" + "0" * 5000, "!!int ''", "!!bool x", "!!timestamp x"],
+    ids=["deep", "date", "long number", "empty number", "no truth", "no time"],
+)
+def test_what_yaml_cannot_make_a_value_of_is_refused_readably(text: str) -> None:
+    with pytest.raises(ConfigError, match="p: not YAML"):
+        parse(text.encode(), where="p")
+
+
+def test_a_policy_name_too_long_for_a_file_is_refused_readably() -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load("x" * 5000)

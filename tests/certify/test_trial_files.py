@@ -133,3 +133,48 @@ def test_vectors_with_nan_are_refused(written: tuple[Path, TrialSet]) -> None:
     data = vectors_bytes(TrialSet(trials=(), representations=bad, means=trial_set.means))
     with pytest.raises(InputError, match="NaN"):
         parse_vectors(data, where="x")
+
+
+def test_a_risk_of_four_hundred_digits_is_refused_by_its_line(
+    written: tuple[Path, TrialSet],
+) -> None:
+    path, trial_set = written
+    huge = f'"risk":1{"0" * 400}'
+    path.write_text(path.read_text().replace(f'"risk":{trial_set.trials[0].risk!r}', huge))
+    with pytest.raises(DataError, match=r"trials\.jsonl:1: risk must be a number in"):
+        read_trials(path)
+
+
+def _side(**changes: Any) -> bytes:
+    """A side file of one row, with other entries in its header."""
+    entry = {"dtype": "F32", "shape": [1, 2]}
+    header = {
+        "__metadata__": {},
+        "R": entry | {"data_offsets": [0, 8]},
+        "mean": entry | {"data_offsets": [8, 16]},
+    }
+    text = json.dumps(header | changes, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + bytes(16)
+
+
+def _shape(*sizes: float, end: int = 8) -> dict[str, Any]:
+    entry = {"dtype": "F32", "shape": list(sizes), "data_offsets": [0, end]}
+    return {"R": entry, "mean": entry}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        _shape(-1, -2),
+        _shape(float("inf"), 2),
+        _shape(1.9, 2),
+        _shape(1, 0, end=0),
+        {"__metadata__": ["x"]},
+        {"__metadata__": None},
+    ],
+)
+def test_a_header_that_describes_no_matrices_is_damage(changes: dict[str, Any]) -> None:
+    assert parse_vectors(_side(), where="x")[0].shape == (1, 2)
+    with pytest.raises(InputError, match="damaged"):
+        parse_vectors(_side(**changes), where="x")

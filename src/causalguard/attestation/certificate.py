@@ -37,6 +37,8 @@ SCHEMA_VERSION = "1.0"
 RESULTS = ("PASSED", "FAILED", "INCONCLUSIVE")
 MAX_CLOCK_SKEW = timedelta(minutes=5)
 """How far in the future a report may be dated, when its age is asked for."""
+MAX_AGE_DAYS = 36_500
+"""Largest age that may be asked for."""
 
 _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
@@ -124,7 +126,8 @@ def verify(
             showing a report, never for loading a model.
         require_result: Result that is needed.  None accepts any, again only for showing.
         backend: Name of the backend about to be used; None: not asked.
-        max_age_days: Largest age in days, > 0; None: not asked (warn on ``issued`` yourself).
+        max_age_days: Largest age in days, > 0 and <= MAX_AGE_DAYS; None: not asked (warn on
+            ``issued`` yourself).
         now: Aware time to count the age from; needed with ``max_age_days``.
 
     Returns:
@@ -135,6 +138,7 @@ def verify(
         SubjectMismatchError: A file differs, is missing, or is one too many.
         NotCertifiedError: Verified, but it is no report this version reads, or its result,
             policy, list of backends or age refuses.
+        InputError: ``max_age_days`` is above MAX_AGE_DAYS.
         ValueError: ``max_age_days`` without an aware ``now``, or not positive.
     """
     keys = [public_key] if isinstance(public_key, PublicKey) else list(public_key)
@@ -307,6 +311,8 @@ def _check_policy(certificate: Certificate, accepted: Mapping[str, str] | None) 
 def _check_age(issued: str, max_age_days: float, now: datetime | None) -> None:
     if now is None or now.tzinfo is None or not max_age_days > 0:
         raise ValueError("max_age_days must be positive and needs an aware time in now")
+    if max_age_days > MAX_AGE_DAYS:
+        raise InputError(f"an age of {max_age_days:g} days; give at most {MAX_AGE_DAYS}, or none")
     made = _time(issued)
     age = None if made is None else now - made
     if age is None or age < -MAX_CLOCK_SKEW:

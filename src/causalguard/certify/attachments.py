@@ -5,6 +5,7 @@ gates: it is printed for what it is.
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from pydantic import ValidationError
 from causalguard.attestation.canonical import canonical_json, parse_canonical
 from causalguard.attestation.digests import sha256_bytes
 from causalguard.certify.policy import Policy
+from causalguard.certify.policy import parse as parse_policy
 from causalguard.certify.report.attached import (
     ATTACKS_NAME,
     BACKENDS_NAME,
@@ -126,21 +128,33 @@ def backend_rows(data: bytes) -> tuple[BackendRow, ...]:
     """Read them back.
 
     Raises:
-        InputError: not of this form.
+        InputError: not of this form, to the byte.
     """
     rows = []
     for number, line in enumerate(data.splitlines(), 1):
         try:
-            rows.append(BackendRow(**_object(json.loads(line))))
-        except (TypeError, ValueError):
+            rows.append(_row(json.loads(line)))
+        except (TypeError, ValueError, RecursionError):
             raise InputError(f"{BACKENDS_NAME}:{number}: damaged; certify again") from None
+    if backend_bytes(rows) != data:
+        raise InputError(f"{BACKENDS_NAME}: not in the form it was written in; fetch it again")
     return tuple(rows)
 
 
-def _object(value: Any) -> dict[str, Any]:
+def _row(value: Any) -> BackendRow:
     if not isinstance(value, dict):
         raise TypeError
-    return value
+    row = BackendRow(**value)
+    typed = (
+        isinstance(row.id, str)
+        and isinstance(row.backend, str)
+        and isinstance(row.risk, float)
+        and math.isfinite(row.risk)
+        and isinstance(row.flagged, bool)
+    )
+    if not typed:
+        raise TypeError
+    return row
 
 
 def further_backends(
@@ -215,31 +229,51 @@ def check_files(report: Report, trials: Sequence[Trial] | None, files: Mapping[s
         files: bytes of the attached files at hand, by name.
 
     Raises:
-        SubjectMismatchError: a file is missing or is not the one the report speaks of.
+        SubjectMismatchError: a file is missing, is not the one the report speaks of, or is one
+            too many; or a backend's figures do not follow from its rows.
+        InputError: a file cannot be read, or a row is of no trial.
+        ConfigError: the policy in the report cannot be read.
     """
     for attached in (report.adaptive, report.structural):
         if attached is not None and sha256_bytes(files.get(attached.file, b"")) != attached.sha256:
             raise SubjectMismatchError(
                 f"{attached.file}: not the file of this report; fetch it again"
             )
+    parts = (*report.backends[1:], *(report.backends_refused or ()))
+    named: set[str] = {BACKENDS_NAME} if parts else set()
+    named |= {part.file for part in (report.adaptive, report.structural) if part is not None}
+    strange = sorted(set(files) - named)
+    if strange:
+        raise SubjectMismatchError(
+            f"{', '.join(strange)}: the report speaks of no such file; remove it, or fetch model "
+            "and report again from one release"
+        )
     rows = backend_rows(files.get(BACKENDS_NAME, b""))
-    for part in (*report.backends, *(report.backends_refused or ())):
-        if part.agreement is None:
-            continue
-        mine = [row for row in rows if row.backend == part.name]
-        if sha256_bytes(backend_bytes(mine)) != part.agreement.rows_sha256:
+    for part in parts:
+        mine = backend_bytes([row for row in rows if row.backend == part.name])
+        if part.agreement is None or sha256_bytes(mine) != part.agreement.rows_sha256:
             raise SubjectMismatchError(f"{BACKENDS_NAME}: rows of {part.name} are not the report's")
-        if trials is not None:
-            _check_agreement(part.name, part.agreement, mine, trials)
+    if {row.backend for row in rows} != {part.name for part in parts}:
+        raise SubjectMismatchError(f"{BACKENDS_NAME}: has a backend that the report does not name")
+    if trials is not None and parts:
+        _check_agreements(report, trials, rows)
 
 
-def _check_agreement(
-    name: str, said: Agreement, rows: Sequence[BackendRow], trials: Sequence[Trial]
-) -> None:
-    by_id = {trial.id: trial for trial in trials}
-    for part, y in ((said.injected, 1), (said.clean, 0)):
-        mine = [row for row in rows if row.id in by_id and by_id[row.id].y == y]
-        differ = sum(row.flagged != by_id[row.id].flagged for row in mine)
-        high = bounds.upper(differ, max(1, len(mine)), delta=part.delta, name="differ")
-        if (part.clusters, part.differ) != (len(mine), differ) or abs(part.high - high) > 1e-6:
-            raise SubjectMismatchError(f"{name}: its agreement does not follow from its rows")
+def _check_agreements(report: Report, trials: Sequence[Trial], rows: Sequence[BackendRow]) -> None:
+    """Lists, counts, bounds and margins again; only the noise of a backend is not in its rows."""
+    policy = parse_policy(report.policy.text.encode(), where="policy in the report").policy
+    listed, refused = report.backends[1:], report.backends_refused or ()
+    noise = {part.name: (part.noise, part.noise_sample) for part in (*listed, *refused)}
+    again = further_backends(trials, rows, noise, policy)
+    for said, found in zip((listed, refused), again, strict=True):
+        if [_plain(part) for part in said] != [_plain(part) for part in found]:
+            names = ", ".join(dict.fromkeys(part.name for part in (*said, *found)))
+            raise SubjectMismatchError(f"{names}: its agreement does not follow from its rows")
+
+
+def _plain(part: BackendPart) -> dict[str, Any]:
+    """Its values, with bounds to six places: their last digits are those of a library."""
+    value = part.model_dump()
+    for side in ("injected", "clean"):
+        value["agreement"][side]["high"] = round(value["agreement"][side]["high"], 6)
+    return value

@@ -3,7 +3,7 @@
 Every member of every matched set is scored once, without its identifier and in an order that a
 seed shuffles: neither name nor place in the batch can tell the guard what a text is.  The run can
 be interrupted: what is scored is kept beside the output, and the next run of the same model on the
-same audit set continues there.
+same audit set and backend continues there, if a sample of it scores the same again.
 """
 
 import json
@@ -17,18 +17,26 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from causalguard import __version__
 from causalguard.attestation.canonical import canonical_json
 from causalguard.attestation.digests import sha256_bytes
 from causalguard.certify.attachments import BackendRow
-from causalguard.certify.crew import Crew
+from causalguard.certify.crew import Answer, Crew
 from causalguard.certify.trials import TrialSet, Vectors, context_digest, trial_line
 from causalguard.console import progress
-from causalguard.errors import DataError, ScanError
+from causalguard.errors import DataError, NotCertifiedError, ScanError
 from causalguard.interventions.triplets import to_row, trial_texts
 from causalguard.records import Kind, ToolOutput, Trial, Triplet
 
 BATCH = 16
 NOISE_SAMPLE = 32
+NOISE_CAPS = {"float32": 1e-3, "bfloat16": 0.05, "float16": 0.05}
+"""Largest change of a risk that rounding explains, by dtype."""
+REPLAY_FLOOR = 1e-4
+"""Difference of a risk that other hardware may make, whatever noise was measured."""
+RESCORED = 16
+"""Rows of an interrupted run that are scored again before it is continued."""
+MAX_LISTED = 5
 HEADER_NAME = "header.json"
 ROWS_NAME = "rows.jsonl"
 DATA_NAME = "vectors.f32"
@@ -107,15 +115,35 @@ def plan(triplets: Sequence[Triplet]) -> list[Planned]:
         raise DataError("the audit set is empty; render one, or give --data with at least one row")
     planned: list[Planned] = []
     seen: set[str] = set()
-    for triplet in triplets:
+    clusters = _clusters(triplets)
+    for triplet, cluster in zip(triplets, clusters, strict=True):
         if triplet.id in seen:
             raise DataError(f"audit set: the id {triplet.id!r} is there twice; make ids unique")
         seen.add(triplet.id)
         for kind, y, output, _span in trial_texts(triplet):
             unnamed = replace(output, id="")
-            planned.append(Planned(output=unnamed, fields=_assigned(triplet, kind, y, output)))
+            fields = _assigned(triplet, kind, y, output) | {"cluster": cluster}
+            planned.append(Planned(output=unnamed, fields=fields))
     order = np.random.default_rng(int(data_digest(triplets)[:16], 16)).permutation(len(planned))
     return [planned[int(index)] for index in order]
+
+
+def _clusters(triplets: Sequence[Triplet]) -> list[str]:
+    """The independent unit of each set; sets around the very same benign text share one."""
+    names = [triplet.cluster.get("carrier") or triplet.id for triplet in triplets]
+    merged = {name: name for name in names}
+
+    def head(name: str) -> str:
+        while merged[name] != name:
+            name = merged[name]
+        return name
+
+    first: dict[str, str] = {}
+    for triplet, name in zip(triplets, names, strict=True):
+        # a copy under another id is no second draw: it would make the bounds too narrow
+        earlier = first.setdefault(sha256_bytes(triplet.benign.encode()), name)
+        merged[head(name)] = head(earlier)
+    return [head(name) for name in names]
 
 
 def _assigned(triplet: Triplet, kind: Kind, y: int, output: ToolOutput) -> dict[str, Any]:
@@ -127,7 +155,6 @@ def _assigned(triplet: Triplet, kind: Kind, y: int, output: ToolOutput) -> dict[
     nuisance |= {f"cluster.{name}": label for name, label in triplet.cluster.items()}
     return {
         "id": f"{triplet.id}/{kind}",
-        "cluster": triplet.cluster.get("carrier") or triplet.id,
         "set_id": triplet.id,
         "kind": kind,
         "y": y,
@@ -163,12 +190,21 @@ def collect(
         crew: processes with the same guard that score in its place.
 
     Raises:
-        ScanError: the guard gave a risk or a vector that is no number, or the wrong count.
+        ScanError: the guard gave a risk or a vector that is no number, or the wrong count, or it
+            answers otherwise when a text is scored alone.
         DataError: a faulty audit set.
     """
     planned = plan(triplets)
     data = data_digest(triplets)
-    journal = _Journal.open(partial, {"model": model_sha256, "data": data, "n": str(len(planned))})
+    header = {
+        "model": model_sha256,
+        "data": data,
+        "n": str(len(planned)),
+        "backend": guard.backend,
+        "threshold": repr(float(guard.threshold)),
+        "causalguard": __version__,
+    }
+    journal = _Journal.open(partial, header, guard, planned)
     done = len(journal.trials)
     starts = range(done, len(planned), batch)
     parts = [planned[start : start + batch] for start in starts]
@@ -262,14 +298,65 @@ def measure_noise(
 
     Returns:
         (epsilon, texts compared): the backend's numeric noise, as measured.
+
+    Raises:
+        ScanError: a text gets another answer when it is scored alone, by more than rounding.
     """
     step = max(1, len(planned) // NOISE_SAMPLE)
     chosen = range(0, len(planned), step)[:NOISE_SAMPLE]
+    cap = noise_cap(guard.backend)
     noise = 0.0
     for index in chosen:
-        (_, scored), *_ = _score(guard, [planned[index]])
-        noise = max(noise, abs(float(scored.risk) - trials[index].risk))
+        (again,) = _again(guard, planned, [index])
+        if wrong := _contradiction(trials[index], again, guard.threshold, cap):
+            raise ScanError(
+                f"scored in a batch and alone, {wrong} (up to {cap:g} is rounding on "
+                f"{guard.backend}); what is measured in batches would not hold in use"
+            )
+        noise = max(noise, abs(again.risk - trials[index].risk))
     return noise, len(chosen)
+
+
+def noise_cap(backend: str) -> float:
+    """Largest change of a risk that rounding explains on a backend, ``...-DTYPE``."""
+    return NOISE_CAPS.get(backend.rsplit("-", 1)[-1], min(NOISE_CAPS.values()))
+
+
+def replay_allowance(backend: str, noise: float) -> float:
+    """How far a replayed risk may be from the reported one, given the reported noise.
+
+    Raises:
+        NotCertifiedError: the noise is more than rounding makes: nothing could be told by it.
+    """
+    cap = noise_cap(backend)
+    if not 0 <= noise <= cap:
+        raise NotCertifiedError(
+            f"the report states a noise of {noise:.3g} on {backend}, where rounding makes {cap:g} "
+            "at most: its trials cannot be checked by replay"
+        )
+    return min(cap, max(REPLAY_FLOOR, 10 * noise))
+
+
+def _again(guard: GuardLike, planned: Sequence[Planned], chosen: Sequence[int]) -> list[Trial]:
+    """Score some rows once more, together."""
+    scored = _score(guard, [planned[index] for index in chosen])
+    return [
+        _trial(item, answer, guard, index)[0]
+        for index, (item, answer) in zip(chosen, scored, strict=True)
+    ]
+
+
+def _contradiction(said: Trial, again: Trial, threshold: float, allowed: float) -> str:
+    """What of a second answer rounding does not explain; empty when it explains all."""
+    for name in ("coverage", "n_tokens"):
+        one, two = getattr(said, name), getattr(again, name)
+        if one != two:
+            return f"{said.id}: {name} is {one} and {two}"
+    if abs(again.risk - said.risk) > allowed:
+        return f"{said.id}: risks differ by {abs(again.risk - said.risk):.3g}"
+    if said.flagged != again.flagged and abs(said.risk - threshold) > allowed:
+        return f"{said.id}: flagged is {said.flagged} and {again.flagged} at risk {said.risk:.3g}"
+    return ""
 
 
 def compare(
@@ -291,7 +378,8 @@ def compare(
         Rows in the order of the trials; the backend's own numeric noise and the texts behind it.
 
     Raises:
-        ScanError: the guard gave a risk that is no number.
+        ScanError: the guard gave a risk that is no number, or answers otherwise when a text is
+            scored alone.
     """
     planned = plan(triplets)
     first: dict[tuple[str, Kind], int] = {}
@@ -303,19 +391,15 @@ def compare(
     kept = whole[::step][:clusters]
     kinds: tuple[Kind, Kind] = ("injected", "benign")
     chosen = sorted(first[c, kind] for c in kept for kind in kinds)
-    rows: list[BackendRow] = []
+    answered: list[Trial] = []
     starts = range(0, len(chosen), BATCH)
     for start in progress(starts, total=len(starts), label=guard.backend):
-        part = [planned[index] for index in chosen[start : start + BATCH]]
-        for index, (item, scored) in enumerate(_score(guard, part), start):
-            trial, _, _ = _trial(item, scored, guard, index)
-            rows.append(
-                BackendRow(
-                    id=trial.id, backend=guard.backend, risk=trial.risk, flagged=trial.flagged
-                )
-            )
-    again = [replace(trials[i], risk=row.risk) for i, row in zip(chosen, rows, strict=True)]
-    noise = measure_noise(guard, [planned[index] for index in chosen], again)
+        answered += _again(guard, planned, chosen[start : start + BATCH])
+    rows = [
+        BackendRow(id=trial.id, backend=guard.backend, risk=trial.risk, flagged=trial.flagged)
+        for trial in answered
+    ]
+    noise = measure_noise(guard, [planned[index] for index in chosen], answered)
     return rows, noise
 
 
@@ -326,8 +410,9 @@ def replay(
     *,
     count: int,
     rng: np.random.Generator,
+    allowed: float = REPLAY_FLOOR,
 ) -> float:
-    """Score a random sample of the audit set again.
+    """Compare trials with the audit set, every row, and score a random sample of it again.
 
     Args:
         guard: the model at hand.
@@ -335,26 +420,50 @@ def replay(
         trials: what the report was made from.
         count: texts to score, >= 1; all of them when there are fewer.
         rng: chooses the sample.
+        allowed: absolute difference of a risk, and distance of one from the threshold at which
+            the verdict may differ, from :func:`replay_allowance`.
 
     Returns:
         Largest absolute difference of a risk.
 
     Raises:
         DataError: the audit set is not the one of the trials.
+        NotCertifiedError: a row is labelled otherwise than its text, or the guard answers
+            otherwise; the first such rows are named.
     """
     planned = plan(triplets)
     if [item.fields["id"] for item in planned] != [trial.id for trial in trials]:
         raise DataError("the audit set does not give these trials; use the report's seed and sets")
+    _check_assigned(planned, trials, guard.backend)
     size = min(count, len(planned))
-    chosen = np.sort(rng.choice(len(planned), size=size, replace=False))
-    worst = 0.0
+    chosen = [int(index) for index in np.sort(rng.choice(len(planned), size=size, replace=False))]
+    fresh: list[Trial] = []
     for start in progress(range(0, size, BATCH), total=None, label="replaying"):
-        part = [int(index) for index in chosen[start : start + BATCH]]
-        for index, (_, scored) in zip(
-            part, _score(guard, [planned[index] for index in part]), strict=True
-        ):
-            worst = max(worst, abs(float(scored.risk) - trials[index].risk))
-    return worst
+        fresh += _again(guard, planned, chosen[start : start + BATCH])
+    pairs = [(trials[index], again) for index, again in zip(chosen, fresh, strict=True)]
+    found = (_contradiction(said, again, guard.threshold, allowed) for said, again in pairs)
+    if wrong := [line for line in found if line]:
+        raise NotCertifiedError(
+            f"{len(wrong)} of {size} replayed texts differ from their trials (risks may by "
+            f"{allowed:.3g}): the trials did not come from this model on this backend\n  "
+            + "\n  ".join(wrong[:MAX_LISTED])
+        )
+    return max(abs(again.risk - said.risk) for said, again in pairs)
+
+
+def _check_assigned(planned: Sequence[Planned], trials: Sequence[Trial], backend: str) -> None:
+    """What was assigned needs no model to be checked: all of it is, not a sample."""
+    wrong = [
+        f"{trial.id}: {name} is {getattr(trial, name)!r:.80}, the audit set gives {value!r:.80}"
+        for item, trial in zip(planned, trials, strict=True)
+        for name, value in {**item.fields, "backend": backend}.items()
+        if getattr(trial, name) != value
+    ]
+    if wrong:
+        raise NotCertifiedError(
+            f"{len(wrong)} fields of the trials are not those of the audit set:\n  "
+            + "\n  ".join(wrong[:MAX_LISTED])
+        )
 
 
 class _Journal:
@@ -366,19 +475,56 @@ class _Journal:
         self._vectors: list[tuple[Vectors, Vectors]] = []
 
     @classmethod
-    def open(cls, directory: Path, header: Mapping[str, str]) -> "_Journal":
+    def open(
+        cls,
+        directory: Path,
+        header: Mapping[str, str],
+        guard: GuardLike,
+        planned: Sequence[Planned],
+    ) -> "_Journal":
+        """What an earlier run left, where it can be trusted; an empty journal otherwise.
+
+        Whoever can write beside the output could have written it: the rows must be those of the
+        plan, and a sample of them is scored again.
+        """
         journal = cls(directory)
         wanted = canonical_json(dict(header))
-        path = directory / HEADER_NAME
-        if path.is_file() and path.read_bytes() == wanted:
-            journal._resume()
-        else:  # none, or of another model or audit set: begin again
-            shutil.rmtree(directory, ignore_errors=True)
-            directory.mkdir(parents=True)
-            path.write_bytes(wanted)
+        if journal._read(wanted, guard, planned) and journal._holds(guard, planned):
+            return journal
+        journal = cls(directory)
+        if directory.is_symlink() or directory.is_file():
+            directory.unlink()
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True)
+        (directory / HEADER_NAME).write_bytes(wanted)
         return journal
 
-    def _resume(self) -> None:
+    def _read(self, header: bytes, guard: GuardLike, planned: Sequence[Planned]) -> bool:
+        """Take over the rows; False: they are of another run, or damaged."""
+        try:
+            if (self.directory / HEADER_NAME).read_bytes() != header:
+                return False
+            self._resume(guard, planned)
+        except (OSError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError):
+            return False
+        except ScanError:  # a kept answer that no guard may give
+            return False
+        return True
+
+    def _holds(self, guard: GuardLike, planned: Sequence[Planned]) -> bool:
+        """Score a sample again; nobody can know beforehand which rows."""
+        size = min(RESCORED, len(self.trials))
+        if not size:
+            return True
+        drawn = np.random.default_rng().choice(len(self.trials), size=size, replace=False)
+        chosen = [int(index) for index in np.sort(drawn)]
+        cap = noise_cap(guard.backend)
+        return not any(
+            _contradiction(self.trials[index], again, guard.threshold, cap)
+            for index, again in zip(chosen, _again(guard, planned, chosen), strict=True)
+        )
+
+    def _resume(self, guard: GuardLike, planned: Sequence[Planned]) -> None:
         rows_path, data_path = self.directory / ROWS_NAME, self.directory / DATA_NAME
         if not (rows_path.is_file() and data_path.is_file()):
             return
@@ -390,11 +536,21 @@ class _Journal:
         # an interruption can cut either file: keep what both hold whole
         kept = min(len(rows), len(data) // (8 * width))
         table = np.frombuffer(data[: kept * 8 * width], dtype="<f4").reshape(kept, 2, width)
-        for line, vectors in zip(rows[:kept], table, strict=True):
-            values = json.loads(line)["trial"]
-            del values["schema"]
-            self.trials.append(Trial(**values))
-            self._vectors.append((vectors[0].copy(), vectors[1].copy()))
+        for row, (line, vectors) in enumerate(zip(rows[:kept], table, strict=True)):
+            said = json.loads(line)["trial"]
+            answer = Answer(
+                risk=said["risk"],
+                flagged=said["flagged"],
+                coverage=said["coverage"],
+                n_tokens=said["n_tokens"],
+                representation=vectors[0].copy(),
+                mean=vectors[1].copy(),
+            )
+            trial, first, second = _trial(planned[row], answer, guard, row)
+            if line != _journal_line(trial, width):
+                raise ValueError(f"row {row} is not the one planned")
+            self.trials.append(trial)
+            self._vectors.append((first, second))
         rows_path.write_bytes(b"".join(line + b"\n" for line in rows[:kept]))
         data_path.write_bytes(data[: kept * 8 * width])
 
@@ -405,7 +561,7 @@ class _Journal:
         if len(widths) != 1:
             raise ScanError(f"the guard gave vectors of several widths: {sorted(widths)}")
         width = widths.pop()
-        lines = [b'{"trial":%s,"width":%d}\n' % (trial_line(t), width) for t, _, _ in rows]
+        lines = [_journal_line(trial, width) + b"\n" for trial, _, _ in rows]
         with (self.directory / DATA_NAME).open("ab") as stream:
             for _, first, second in rows:
                 stream.write(np.stack([first, second]).astype("<f4").tobytes())
@@ -418,3 +574,7 @@ class _Journal:
         """All vectors of one kind, (n, d)."""
         place = 0 if name == "R" else 1
         return np.stack([vectors[place] for vectors in self._vectors]).astype(np.float32)
+
+
+def _journal_line(trial: Trial, width: int) -> bytes:
+    return b'{"trial":%s,"width":%d}' % (trial_line(trial), width)

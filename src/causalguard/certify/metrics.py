@@ -266,11 +266,17 @@ def _bootstrap(
 
 
 def rank(trials: Rows, policy: Policy) -> Ranking:
-    """AUROC pooled, within pairs and against hard negatives, and the length-only baseline."""
+    """AUROC pooled, within pairs and against hard negatives, and the length-only baseline.
+
+    Raises:
+        DataError: no matched set has both an injected and a benign text.
+    """
     rows = of_kind(trials, *CLEAN, "injected")
     hard_rows = of_kind(trials, "imperative", "authorised", "injected")
     has_hard = any(trial.y == 0 for trial in hard_rows)
     pairs = paired(trials, "injected", "benign", policy)
+    if not pairs:
+        raise DataError("no matched set has an injected and a benign text; give whole sets")
     within = ranking.pair_auroc_interval(
         [second.risk for _, second in pairs],
         [first.risk for first, _ in pairs],

@@ -42,6 +42,7 @@ HTML_NAME = "safety-report.html"
 MARKDOWN_NAME = "safety-report.md"
 JUNIT_NAME = "safety-report.junit.xml"
 CARD_NAME = "README.md"
+RENDERED_NAMES = (HTML_NAME, MARKDOWN_NAME, JUNIT_NAME)
 ATTACHED_NAMES = (ATTACKS_NAME, STRUCTURAL_NAME, BACKENDS_NAME)
 FORMATS = ("html", "md", "junit", "card")
 
@@ -226,7 +227,8 @@ def write(target: Path, files: Mapping[str, bytes]) -> tuple[Path, ...]:
                 stream.flush()
                 os.fsync(stream.fileno())
         (target / BUNDLE_NAME).unlink(missing_ok=True)
-        for name in set(ATTACHED_NAMES) - set(files):
+        ours = (CARD_NAME,) if _card_is_ours(target) else ()
+        for name in {*ATTACHED_NAMES, *RENDERED_NAMES, *ours} - set(files):
             (target / name).unlink(missing_ok=True)  # of the report that is being replaced
         for name in sorted(files, key=lambda name: name == BUNDLE_NAME):
             (staging / name).replace(target / name)

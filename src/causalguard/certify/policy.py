@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from causalguard.attestation.digests import sha256_bytes
 from causalguard.errors import ConfigError
@@ -43,6 +51,18 @@ class Strict(BaseModel):
     """Base of configuration values: frozen, and an unknown key is a fault."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        # pydantic reads true as 1, so that ``at_most: true`` would ask for nothing
+        parts = value.values() if isinstance(value, dict) else value
+        parts = parts if isinstance(value, dict | list | tuple) else (value,)
+        truth = cls.model_fields[info.field_name or ""].annotation is bool
+        if not truth and any(isinstance(part, bool) for part in parts):
+            message = "true or false where something else is needed"
+            raise ValueError(message)
+        return value
 
 
 class Gate(Strict):
@@ -164,6 +184,28 @@ class LoadedPolicy(Strict):
     """Digest of the file's bytes."""
 
 
+_UNREADABLE = (yaml.YAMLError, ValueError, RecursionError, LookupError, AttributeError)
+"""What PyYAML raises: for a date, a number or a tag that is none, its constructors let Python's own
+errors through."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which a key that is there twice is a fault: the last one would win silently."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen: set[tuple[str, str]] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if (key.tag, key.value) in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"key {key.value!r} is there twice", problem_mark=key.start_mark
+                )
+            seen.add((key.tag, key.value))
+        return node
+
+
 def parse(data: bytes, *, where: str) -> LoadedPolicy:
     """Read a policy from its bytes.
 
@@ -172,8 +214,8 @@ def parse(data: bytes, *, where: str) -> LoadedPolicy:
     """
     try:
         text = data.decode("utf-8")
-        content = yaml.safe_load(text)
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        content = yaml.load(text, Loader=_Loader)  # noqa: S506  # a SafeLoader
+    except _UNREADABLE as error:
         raise ConfigError(f"{where}: not YAML in UTF-8 ({error}); mend the file") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{where}: a policy is a mapping; start from policy-default.yaml")
@@ -197,10 +239,13 @@ def load(source: str | Path) -> LoadedPolicy:
     Raises:
         ConfigError: no such policy, or a faulty one.
     """
-    path = Path(source)
-    if path.is_file():
-        return parse(path.read_bytes(), where=str(path))
-    name = str(source)
+    path, name = Path(source), str(source)
+    try:
+        data = path.read_bytes() if path.is_file() else None
+    except OSError as error:  # also a name that is too long for any file
+        raise ConfigError(f"policy {name:.60}: cannot be read ({error.strerror})") from None
+    if data is not None:
+        return parse(data, where=str(path))
     packaged = resources.files("causalguard") / "configs"
     names = sorted(
         entry.name.removeprefix("policy-").removesuffix(".yaml")

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from causalguard.attestation.canonical import canonical_json
 from causalguard.attestation.digests import sha256_bytes
 from causalguard.errors import DataError, InputError
-from causalguard.files import raise_faults, read_jsonl
+from causalguard.files import raise_faults, read_jsonl, read_whole
 from causalguard.records import KINDS, POSITIVE, Kind, Trial
 
 SCHEMA = "trial/1"
@@ -97,7 +97,8 @@ def parse_vectors(data: bytes, *, where: str) -> tuple[Vectors, Vectors, dict[st
     """Read ``R``, ``mean`` and the metadata back.
 
     Raises:
-        InputError: not a safetensors file with exactly these two float32 matrices, or not finite.
+        InputError: not a safetensors file with exactly these two float32 matrices, not finite, or
+            not to the byte what :func:`vectors_bytes` writes.
     """
     remedy = f"{where}: damaged; take the file that was written with this report"
     if len(data) < 8 or (size := struct.unpack("<Q", data[:8])[0]) > min(MAX_HEADER, len(data) - 8):
@@ -111,8 +112,15 @@ def parse_vectors(data: bytes, *, where: str) -> tuple[Vectors, Vectors, dict[st
     matrices = [_matrix(header[name], data[8 + size :], remedy) for name in ("R", "mean")]
     if matrices[0].shape != matrices[1].shape:
         raise InputError(f"{where}: R and mean have different shapes; {remedy}")
-    meta = header.get("__metadata__", {})
-    return matrices[0], matrices[1], {str(key): str(value) for key, value in meta.items()}
+    meta = header.get("__metadata__")
+    if not isinstance(meta, dict):
+        raise InputError(remedy)
+    meta = {key: str(value) for key, value in meta.items()}
+    # a digest of what was read speaks for the file only if the file holds nothing else
+    again = TrialSet(trials=(), representations=matrices[0], means=matrices[1], meta=meta)
+    if vectors_bytes(again) != data:
+        raise InputError(remedy)
+    return matrices[0], matrices[1], meta
 
 
 def _matrix(entry: Any, body: bytes, remedy: str) -> Vectors:
@@ -120,9 +128,9 @@ def _matrix(entry: Any, body: bytes, remedy: str) -> Vectors:
         rows, columns = (int(size) for size in entry["shape"])
         start, end = (int(offset) for offset in entry["data_offsets"])
         wrong = entry["dtype"] != "F32" or not 0 <= start <= end <= len(body)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise InputError(remedy) from None
-    if wrong or end - start != 4 * rows * columns:
+    if wrong or rows < 0 or columns < 1 or end - start != 4 * rows * columns:
         raise InputError(remedy)
     matrix = np.frombuffer(body[start:end], dtype="<f4").reshape(rows, columns).astype(np.float32)
     if not np.isfinite(matrix).all():
@@ -134,7 +142,8 @@ def read_trials(trials_path: Path, vectors_path: Path | None = None) -> TrialSet
     """Read and check both files; ``vectors_path`` defaults to the sibling of ``trials_path``.
 
     Raises:
-        DataError: rows that are wrong, every one named by its line.
+        DataError: rows that are wrong, every one named by its line; or a file that is not to the
+            byte what :func:`trials_bytes` writes.
         InputError: a missing or damaged file.
     """
     side = vectors_path or trials_path.with_name(VECTORS_NAME)
@@ -156,6 +165,11 @@ def read_trials(trials_path: Path, vectors_path: Path | None = None) -> TrialSet
             seen.add(row["id"])
             trials.append(_trial(row))
     raise_faults(faults)
+    if trials_bytes(trials) != read_whole(trials_path):
+        raise DataError(
+            f"{trials_path}: not in the form it was written in (a key twice, blanks, or another "
+            "order of keys); take the file that was written with this report"
+        )
     if len(trials) != matrix.shape[0]:
         raise DataError(
             f"{trials_path}: {len(trials)} trials, but {side.name} has {matrix.shape[0]} rows; "
@@ -169,7 +183,9 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # an integer is finite, and may be too large for math.isfinite
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return whole or (isinstance(value, float) and math.isfinite(value))
 
 
 def _is_count(value: Any) -> bool:

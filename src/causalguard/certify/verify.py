@@ -21,8 +21,9 @@ from causalguard.attestation.digests import root_digest, sha256_bytes
 from causalguard.attestation.keys import PublicKey
 from causalguard.certify import assemble
 from causalguard.certify.analysis import analyse
+from causalguard.certify.attachments import agrees
 from causalguard.certify.policy import parse as parse_policy
-from causalguard.certify.report.model import Report
+from causalguard.certify.report.model import BackendPart, Report
 from causalguard.certify.trials import TrialSet, trials_bytes, vectors_bytes
 from causalguard.errors import InputError, NotCertifiedError, SignatureError, SubjectMismatchError
 
@@ -103,7 +104,8 @@ def verify(
 
     Raises:
         CertificateError: its family; the message says which check refused.
-        InputError: the embedded report is none of this version.
+        ModelDirError: guard.json lacks a field that the report speaks of.
+        InputError: the embedded report is none of this version, or ``max_age_days`` is too large.
     """
     keys = [public_key] if isinstance(public_key, PublicKey) else list(public_key)
     found = certificate.verify(
@@ -140,7 +142,8 @@ def check_consistent(
 
     Raises:
         SubjectMismatchError: the files are others.
-        NotCertifiedError: the report contradicts itself.
+        NotCertifiedError: the report contradicts itself, or lists a backend that was not measured.
+        ModelDirError: guard.json lacks a field that the report speaks of.
     """
     if dict(report.model.files) != dict(file_digests):
         names = sorted(set(report.model.files) | set(file_digests))
@@ -155,6 +158,22 @@ def check_consistent(
         raise NotCertifiedError("the policy in the report does not have the digest stated for it")
     if guard_json is not None and _object(guard_json) != report.model.guard:
         raise SubjectMismatchError("guard.json is not the one the report speaks of")
+    # the copies beside guard.json are what a certificate is made of
+    if assemble.model_part(canonical_json(report.model.guard), file_digests) != report.model:
+        raise NotCertifiedError(
+            "the report's fields of the model do not follow from its guard.json"
+        )
+    _check_backends(report)
+
+
+def _check_backends(report: Report) -> None:
+    """The first backend is the trials' own; each other one was compared with it, and agrees."""
+    names = [part.name for part in report.backends]
+    if not names or len(set(names)) != len(names) or report.backends[0].agreement is not None:
+        raise NotCertifiedError("the report's list of backends is not one that certifying makes")
+    for part in report.backends[1:]:
+        if part.agreement is None or not agrees(part):
+            raise NotCertifiedError(f"backend {part.name}: listed, but not shown to agree")
 
 
 def _object(data: bytes) -> Any:
@@ -203,11 +222,32 @@ def recompute(report: Report, trial_set: TrialSet) -> Recomputed:
         differences.append("evidence.heldOutFamilies")
     if trial_set.meta.get("model") != report.model.root_sha256:
         differences.append("trials-R.safetensors: of another model")
+    if report.backends[:1] != _measured_backend(trial_set):
+        differences.append("backends[0]: not the backend, count and noise of the trials")
     differences += _declared_differences(report, trial_set)
     return Recomputed(
         identical=canonical_json(said) == canonical_json(again) and not differences,
         differences=tuple(differences[:MAX_LISTED]),
     )
+
+
+def _measured_backend(trial_set: TrialSet) -> tuple[BackendPart, ...]:
+    """The backend that all trials are of; empty when there is no such one."""
+    names = {trial.backend for trial in trial_set.trials}
+    meta = trial_set.meta
+    try:
+        found = [
+            BackendPart(
+                name=name,
+                trials=len(trial_set.trials),
+                noise=float(meta.get("noise", "0")),
+                noise_sample=int(meta.get("noise_sample", "0")),
+            )
+            for name in names
+        ]
+    except ValueError:  # whoever made the trials wrote something else there
+        return ()
+    return tuple(found)
 
 
 def _declared_differences(report: Report, trial_set: TrialSet) -> list[str]:
