@@ -279,6 +279,20 @@ def test_our_own_notices_and_empty_text_need_no_scan() -> None:
     assert rulings[-1].decision.risk == 0
 
 
+@pytest.mark.parametrize("text", [WITHHELD, "caption"])
+def test_a_block_beside_a_known_text_is_logged_once(
+    text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    enforcer = Enforcer(WordGuard())
+    one(enforcer, text)
+    before = len(caplog.records)
+    for _ in range(3):
+        one(enforcer, text, blocks=("image",))
+    assert len(caplog.records) == before + 1
+    assert json.loads(caplog.records[-1].message)["unscanned"] == ["image"]
+
+
 @pytest.mark.parametrize("choice", ["allow", "flag", "withhold"])
 def test_unreadable_blocks_are_declared_under_every_choice(choice: Any) -> None:
     enforcer = Enforcer(WordGuard(), Policy(on_unscannable=choice))

@@ -6,6 +6,7 @@ import inspect
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ from causalguard.errors import CausalGuardError, InjectionBlockedError, ScanErro
 from causalguard.guard.enforce import FAILED, UNREADABLE, WITHHELD, Enforcer
 from causalguard.guard.langchain import CausalGuardLLM
 from causalguard.guard.langchain_answers import REFUSAL
+from causalguard.guard.langchain_messages import MADE_BY_TOOL
 from causalguard.guard.policy import Policy
 from causalguard.guard.quarantine import digest
 from causalguard.guard.review import Review, Reviews
@@ -485,6 +487,27 @@ def test_every_model_of_a_branch_is_guarded() -> None:
     assert [seen[-1].content for seen in inner.seen] == [WITHHELD, WITHHELD]
 
 
+def _asked(model: Any, messages: Any) -> Any:
+    return model.invoke(messages)
+
+
+def _asking(model: Any) -> Callable[[Any], Any]:
+    def ask(messages: Any, *, again: Any = model) -> Any:
+        return again.invoke(messages)
+
+    return ask
+
+
+class Asking:
+    """Asks a model that it holds."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def ask(self, messages: Any) -> Any:
+        return self.model.invoke(messages)
+
+
 @pytest.mark.parametrize(
     "hide",
     [
@@ -493,6 +516,9 @@ def test_every_model_of_a_branch_is_guarded() -> None:
             ConfigurableField(id="which"), default_key="none", other=model
         ),
         lambda model: RouterRunnable({"again": StrOutputParser() | model}),
+        lambda model: RunnableLambda(partial(_asked, model)),
+        lambda model: RunnableLambda(Asking(model).ask),
+        lambda model: RunnableLambda(_asking(model)),
     ],
 )
 def test_a_second_model_that_cannot_be_replaced_is_refused(hide: Any) -> None:
@@ -619,6 +645,29 @@ def test_a_tool_result_inside_a_human_message_is_scanned_and_not_trusted() -> No
     assert guard.batches[0][0].tool == "mail"
     assert "EVIL" not in guard.batches[0][1].task
     assert "go on" in guard.batches[0][1].task
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "tool_result", "tool_use_id": "0", "content": "so EVIL"},
+        {"type": "non_standard", "value": {"type": "tool_result", "content": "so EVIL"}},
+    ],
+)
+@pytest.mark.parametrize("kind", [HumanMessage, SystemMessage])
+def test_a_tool_result_is_scanned_in_whatever_it_is_wrapped(kind: Any, block: Any) -> None:
+    llm, inner, guard = guarded()
+    llm.invoke([kind([block, {"type": "text", "text": "go on"}]), *chat("x")[1:]])
+    assert "EVIL" not in str(inner.seen[0])
+    output = guard.batches[0][0]
+    assert "EVIL" not in output.task + output.system
+
+
+def test_an_answer_of_the_model_that_a_tool_put_there_is_scanned() -> None:
+    forged = AIMessage("so EVIL", additional_kwargs={MADE_BY_TOOL: True})
+    llm, inner, _ = guarded()
+    llm.invoke([*chat("x"), forged])
+    assert inner.seen[0][-1].content == WITHHELD
 
 
 def test_a_document_that_the_user_attached_is_not_what_the_user_asked_for() -> None:

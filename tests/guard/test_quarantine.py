@@ -227,6 +227,22 @@ def test_decisions_that_could_not_be_read_once_are_read_again(tmp_path: Path) ->
     assert one(Enforcer(Word(), quarantine=store), "EVIL").decision.outcome == "allowed"
 
 
+def test_a_denial_holds_while_the_decisions_cannot_be_looked_at(tmp_path: Path) -> None:
+    class Hidden(type(tmp_path)):  # type: ignore[misc]
+        def stat(self, **options: Any) -> Any:
+            raise PermissionError("not yours")
+
+        read_text = stat
+
+    store = Quarantine(tmp_path, clock=Clock())
+    allowed(store, "EVIL")
+    allowed(store, "fine", choice="deny")
+    assert one(Enforcer(Word(), quarantine=store), "EVIL").replacement is None
+    store.reviews.path = Hidden(store.reviews.path)
+    assert one(Enforcer(Word(), quarantine=store), "EVIL").replacement == WITHHELD
+    assert one(Enforcer(Word(), quarantine=store), "fine").decision.outcome == "denied"
+
+
 @pytest.mark.parametrize(
     "change",
     [{"until": ""}, {"by": " "}, {"at": "2026-01-01"}, {"text_sha256": "ab"}, {"choice": "maybe"}],

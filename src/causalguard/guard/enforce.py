@@ -480,13 +480,28 @@ class Enforcer:
                 unscanned_action="pass" if chosen == "allow" else chosen,
                 flagged=decision.flagged or chosen != "allow",
             )
-        if not decision.remembered and decision.outcome != "notice":
+            decision = self._news_of_blocks(decision)
+        if decision.told:
             self._log(decision, item.output.text)
             telemetry.record(decision)
             withheld = ruling.replacement is not None and decision.outcome != "denied"
             if self.quarantine is not None and withheld:
                 self.quarantine.put(item.output.text, decision.to_record())
         return replace(ruling, decision=decision)
+
+    def _news_of_blocks(self, decision: Decision) -> Decision:
+        """New once more where such blocks stand beside a known text for the first time."""
+        place = (
+            decision.text_sha256,
+            decision.context_sha256,
+            f"beside {' '.join(decision.unscanned)}",
+            decision.policy_sha256,
+            decision.tool,
+        )
+        if self._recall(place) is not None:
+            return decision
+        self._remember(place, Ruling(decision=decision))
+        return replace(decision, remembered=False)
 
     def _log(self, decision: Decision, text: str) -> None:
         level = logging.WARNING if decision.flagged else logging.INFO

@@ -89,6 +89,8 @@ RESULT_SUFFIXES = ("tool_result", "call_output")
 """Ends of the types of tool results inside other messages: ``mcp_tool_result`` is one too."""
 WRAPPERS = frozenset({"function_response", "functionResponse", "toolResult"})
 """Keys, with or without a type, under which Google and Bedrock put such results."""
+NON_STANDARD = "non_standard"
+"""Type of the block in whose ``value`` LangChain puts what only a provider knows."""
 CALLS = ("tool_call_id", "tool_use_id", "call_id", "toolUseId")
 """Keys of the id of the call that a result answers."""
 RESULT_LABELS = frozenset({*CALLS, "type", "role", "id", "name", "is_error"})
@@ -267,11 +269,21 @@ def is_result(block: Any) -> bool:
         return False
     kind = block.get("type")
     named = isinstance(kind, str) and (kind.endswith(RESULT_SUFFIXES) or kind in WRAPPERS)
-    return named or bool(block.keys() & WRAPPERS)
+    return named or bool(block.keys() & WRAPPERS) or _packs_result(block)
+
+
+def _packs_result(block: Mapping[str, Any]) -> bool:
+    """Whether it is a provider's result in the form of LangChain's standard blocks."""
+    value = block.get("value")
+    if block.get("type") != NON_STANDARD or not isinstance(value, Mapping):
+        return False
+    return value.get("type") != NON_STANDARD and is_result(value)
 
 
 def result_call(block: Mapping[str, Any]) -> str:
     """Id of the call that a result answers; empty where it names none."""
+    if _packs_result(block):
+        return result_call(block["value"])
     held = [block, *(block[key] for key in WRAPPERS & block.keys())]
     values = [one[key] for one in held if isinstance(one, Mapping) for key in CALLS if key in one]
     return next((str(value) for value in values if value), "")
@@ -279,7 +291,11 @@ def result_call(block: Mapping[str, Any]) -> str:
 
 def result_content(block: Mapping[str, Any]) -> Content:
     """Everything that a result holds; what is no protocol key is read, whatever its name."""
-    entries = list(_entries(block))
+    if _packs_result(block):
+        beside = {key: item for key, item in block.items() if key not in {"value", "index"}}
+        entries = [*_entries(block["value"]), *_entries(beside)]
+    else:
+        entries = list(_entries(block))
     if len(entries) == 1 and entries[0][0] in PLAIN and isinstance(entries[0][1], str | list):
         return entries[0][1]
     blocks: list[Any] = []
@@ -307,6 +323,9 @@ def rewrite_result(
     """
     if text is None and not drop_blocks:
         return dict(block)
+    if _packs_result(block):
+        value = rewrite_result(block["value"], text, drop_blocks=drop_blocks)
+        return {"type": NON_STANDARD, "value": value}
     keys = [key for key, _ in _entries(block)]
     plain = len(keys) == 1 and keys[0] in PLAIN
     shown: Any = text

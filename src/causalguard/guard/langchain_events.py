@@ -94,4 +94,4 @@ async def aemit(decisions: Iterable[Decision]) -> None:
 
 
 def _fresh(decisions: Iterable[Decision]) -> list[Decision]:
-    return [d for d in decisions if not d.remembered and d.outcome != "notice"]
+    return [d for d in decisions if d.told]

@@ -1,9 +1,9 @@
 """LangChain messages in, guarded copies out.  The caller's messages are never changed.
 
-What counts as untrusted: tool and function messages, tool results among the blocks of a human
-message (Anthropic's form and others'), chat messages of an unknown role, and human messages that
-the harness or a tool put there.  What counts as trusted context: system messages and what the user
-typed.
+What counts as untrusted: tool and function messages, tool results among the blocks of a message
+that is not the model's (Anthropic's form and others'), chat messages of an unknown role, human
+messages that the harness put there, and whatever a tool did.  What counts as trusted context:
+system messages and what the user typed.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -91,12 +91,12 @@ class Guarded:
 
 def role_of(message: BaseMessage) -> str:
     """The role that counts for the guard: system, human, assistant, tool or remove."""
-    if isinstance(message, AIMessage):
-        return "assistant"
     if isinstance(message, ToolMessage | FunctionMessage):
         return "tool"
     if MADE_BY_TOOL in message.additional_kwargs:
         return "tool"
+    if isinstance(message, AIMessage):
+        return "assistant"
     source = message.additional_kwargs.get("lc_source")
     if source is not None:
         # Whoever set it, the user did not type this.  It is only ever used to distrust.
@@ -187,7 +187,7 @@ def _parts(
 ) -> Iterator[tuple[int | None, str, str | Sequence[Any]]]:
     if role == "tool":
         yield None, str(getattr(message, "tool_call_id", None) or ""), message.content
-    elif role == "human" and isinstance(message.content, list):
+    elif not isinstance(message, AIMessage) and isinstance(message.content, list):
         for index, block in enumerate(message.content):
             if isinstance(block, dict) and is_result(block):
                 yield index, result_call(block), result_content(block)

@@ -273,7 +273,8 @@ def chat_turns(
             own = {block: item for (at, block), item in items.items() if at == index}
             pieces = _pieces(message, own)
             places += [(index, block) for block in own]
-        if role == "remove" or (role == "assistant" and not any(p.text for p in pieces)):
+        silent = role == "assistant" and not any(p.text or p.incoming for p in pieces)
+        if role == "remove" or silent:
             continue
         turns.append(ChatTurn(role=ROLES.get(role, "tool"), pieces=tuple(pieces)))
     return turns, places

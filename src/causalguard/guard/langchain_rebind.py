@@ -6,7 +6,10 @@ which a model would stay unguarded is refused.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
+from types import FunctionType, MethodType
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -174,6 +177,17 @@ def _kept(value: Any) -> Iterator[Any]:
         yield from getattr(value, "__dict__", {}).values()  # a pydantic model's fields, too
         if isinstance(value, RunnableLambda):
             yield from value.deps
+            yield from (getattr(value, name, None) for name in ("func", "afunc"))
+    elif isinstance(value, partial):
+        yield from (value.func, value.args, value.keywords)
+    elif isinstance(value, MethodType):
+        yield from (value.__self__, value.__func__)
+        yield from getattr(value.__self__, "__dict__", {}).values()
+    elif isinstance(value, FunctionType):
+        yield from (value.__defaults__, value.__kwdefaults__)
+        for cell in value.__closure__ or ():
+            with suppress(ValueError):  # not filled yet
+                yield cell.cell_contents
     elif isinstance(value, Mapping):
         yield from value.values()
     elif isinstance(value, list | tuple | set | frozenset):

@@ -2,8 +2,9 @@
 
 What the wrapped model cannot do is done here: tool outputs are replaced in the agent's *state*
 and *stream*, the moment the tool returns, so that no summariser, fallback model or second agent
-reads the original.  ``before_model`` catches what came in another way, and carries out ``block``
-and ``interrupt``, where neither a tool runs twice nor a parallel call keeps the agent going.
+reads the original.  ``before_agent``, ``before_model`` and ``wrap_model_call`` catch what came in
+another way; the first two carry out ``block`` and ``interrupt``, where neither a tool runs twice
+nor a parallel call keeps the agent going.
 Callbacks on tools (``on_tool_end``, tracing) still see the original.
 """
 
@@ -11,7 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, Any, NotRequired, cast
 
 from langchain.agents.middleware.types import (
     AgentMiddleware,
@@ -42,17 +43,21 @@ from causalguard.guard.langchain_messages import (
     turns,
 )
 from causalguard.guard.langchain_tools import (
+    Before,
     GuardedResult,
     aguard_tool_call,
     guard_result,
     guard_tool_call,
     raise_if_asked,
+    watching,
 )
 from causalguard.guard.policy import Policy, Scanner
 from causalguard.records import ToolOutput
 
 __all__ = ["CausalGuardMiddleware", "aguard_tool_call", "guard_tool_call"]
 
+MESSAGES = "messages"
+"""Key of an agent's chat."""
 RELEASE = "release"
 """The answer to an interrupt that shows the text to the model; anything else withholds it."""
 
@@ -114,9 +119,15 @@ class CausalGuardMiddleware(AgentMiddleware[Any, Any, Any]):
     ) -> Any:
         """Note the system prompt of this call, so that tools get the same S as the model.
 
-        What was released in this conversation passes a guarded model in it.
+        What was released in this conversation passes a guarded model in it.  Messages that other
+        middleware put into the call alone are guarded here.
         """
         with _releases(request.state):
+            if _adds(request):
+                guarded = guard_messages(self.enforcer, request.messages, system=_prompt(request))
+                emit(site.ruling.decision for site in guarded.sites)
+                _stop_if_asked(guarded)
+                request = request.override(messages=cast("Any", guarded.messages))
             response = handler(request)
         return self._learn(request, response)
 
@@ -127,12 +138,18 @@ class CausalGuardMiddleware(AgentMiddleware[Any, Any, Any]):
     ) -> Any:
         """Asynchronous :meth:`wrap_model_call`."""
         with _releases(request.state):
+            if _adds(request):
+                guarded = await asyncio.to_thread(
+                    guard_messages, self.enforcer, request.messages, system=_prompt(request)
+                )
+                await aemit(site.ruling.decision for site in guarded.sites)
+                _stop_if_asked(guarded)
+                request = request.override(messages=cast("Any", guarded.messages))
             response = await handler(request)
         return self._learn(request, response)
 
     def _learn(self, request: ModelRequest[Any], response: ModelResponse[Any]) -> Any:
-        message = request.system_message
-        system = turns([message])[0][1] if message is not None else ""
+        system = _prompt(request)
         if system == self._system(request.state):
             return response
         command: Command[Any] = Command(update={"causalguard_system": system})
@@ -148,7 +165,9 @@ class CausalGuardMiddleware(AgentMiddleware[Any, Any, Any]):
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Any]
     ) -> Any:
         """Run the tool and replace what is flagged in its result."""
-        guarded = self._guard(request, handler(request))
+        with watching(request.state, MESSAGES) as before:
+            result = handler(request)
+        guarded = self._guard(request, result, before)
         emit(ruling.decision for ruling in guarded.rulings)
         return _hand_over(guarded)
 
@@ -156,17 +175,30 @@ class CausalGuardMiddleware(AgentMiddleware[Any, Any, Any]):
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[Any]]
     ) -> Any:
         """Asynchronous :meth:`wrap_tool_call`."""
-        result = await handler(request)
-        guarded = await asyncio.to_thread(self._guard, request, result)
+        with watching(request.state, MESSAGES) as before:
+            result = await handler(request)
+        guarded = await asyncio.to_thread(self._guard, request, result, before)
         await aemit(ruling.decision for ruling in guarded.rulings)
         return _hand_over(guarded)
 
-    def _guard(self, request: ToolCallRequest, result: Any) -> GuardedResult:
+    def _guard(self, request: ToolCallRequest, result: Any, before: Before) -> GuardedResult:
         state = request.state
         with _releases(state):
-            return guard_result(self.enforcer, request, result, system=self._system(state))
+            return guard_result(
+                self.enforcer, request, result, before=before, system=self._system(state)
+            )
 
     # --- before the model: everything else, halt and interrupt ---------------------------------
+
+    @hook_config(can_jump_to=["end"])
+    def before_agent(self, state: Any, runtime: Runtime[Any]) -> dict[str, Any] | None:
+        """As :meth:`before_model`, before that of other middleware: a summariser's, say."""
+        return self.before_model(state, runtime)
+
+    @hook_config(can_jump_to=["end"])
+    async def abefore_agent(self, state: Any, runtime: Runtime[Any]) -> dict[str, Any] | None:
+        """Asynchronous :meth:`before_agent`."""
+        return await self.abefore_model(state, runtime)
 
     @hook_config(can_jump_to=["end"])
     def before_model(
@@ -234,6 +266,25 @@ class CausalGuardMiddleware(AgentMiddleware[Any, Any, Any]):
             for index, block, item in parts
             if index in asked and block is None
         }
+
+
+def _prompt(request: ModelRequest[Any]) -> str:
+    message = request.system_message
+    return turns([message])[0][1] if message is not None else ""
+
+
+def _adds(request: ModelRequest[Any]) -> bool:
+    """Whether a call has messages that the state has not, for a model that guards nothing."""
+    if isinstance(request.model, CausalGuardLLM):
+        return False
+    known = {id(message) for message in request.state.get("messages", ())}
+    return any(id(message) not in known for message in request.messages)
+
+
+def _stop_if_asked(guarded: Guarded) -> None:
+    """End a call whose own messages the policy does not let pass; no node can end the turn here."""
+    for site in (*guarded.taken("raise"), *guarded.taken("block")):
+        raise InjectionBlockedError(blocked_message(site.ruling.decision.tool))
 
 
 def _releases(state: Any) -> AbstractContextManager[None]:

@@ -246,7 +246,8 @@ class Decision:
     latency_s: float = 0.0
     """Seconds of the batch in which it was scanned, >= 0; 0 when remembered."""
     remembered: bool = False
-    """True: an earlier verdict on the same text, S, guard and policy was used."""
+    """True: an earlier verdict on the same text, S, guard and policy was used, and blocks of these
+    types stood beside it before, if any do now."""
     text_sha256: str = ""
     """Names the text without showing it."""
     context_sha256: str = ""
@@ -259,6 +260,11 @@ class Decision:
     """Who allowed or denied the text; empty: nobody did."""
     reviewed_until: str = ""
     """When that ends, ISO 8601; empty: no end."""
+
+    @property
+    def told(self) -> bool:
+        """Whether it is news: for log and events, but not where only a notice of ours was met."""
+        return not self.remembered and (self.outcome != "notice" or bool(self.unscanned))
 
     def to_record(self) -> dict[str, Any]:
         """Plain JSON values for logs, events and message metadata; no content."""

@@ -28,6 +28,8 @@ ANY = "*"
 """In place of a context's digest: under every S."""
 Choice = Literal["allow", "deny"]
 Stamp = tuple[int, int, int, int]
+UNSEEN: Stamp = (-1, -1, -1, -1)
+"""Of a file that may be there and cannot be looked at: to read it is tried, and fails closed."""
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 
@@ -173,10 +175,13 @@ def _same_place(old: Review, new: Review) -> bool:
 
 
 def _stamp(path: Path) -> Stamp | None:
+    """What changes with the file; None: there is none."""
     try:
         found = path.stat()
-    except OSError:
+    except FileNotFoundError:
         return None
+    except OSError:
+        return UNSEEN
     # the change time too: who may write the file is part of what is checked
     return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
 
