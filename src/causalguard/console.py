@@ -40,6 +40,11 @@ def run(command: click.Command) -> NoReturn:
     except CausalGuardError as error:
         _say(error)
         sys.exit(FAILED)
+    except OSError as error:  # no room, no right: a trace would not say more
+        where = f": {error.filename}" if error.filename else ""
+        message = f"the system refused: {error.strerror or error}{where}; mend that and run again"
+        click.echo(click.style(message, fg="red"), err=True)
+        sys.exit(FAILED)
     except SystemExit:  # click's, with 1, when whoever read stdout has gone: no verdict either
         sys.exit(FAILED)
     except Exception:  # noqa: BLE001  # the edge of the process: a crash is reported as a failed run

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import secrets
 import shutil
 import tempfile
 import zlib
@@ -81,18 +82,17 @@ def write_atomic(path: Path, data: bytes | str) -> None:
     """Write beside, flush to disk, then rename: readers see the old file or the whole new one."""
     content = data.encode() if isinstance(data, str) else data
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    beside = path.with_name(f".{path.name[:200]}.{secrets.token_hex(8)}")
+    # The system applies the umask: to ask for it is to change it, for all threads, for a moment.
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(name).chmod(0o666 & ~umask)
-        Path(name).replace(path)
+        beside.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
         raise
 
 

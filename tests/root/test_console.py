@@ -42,5 +42,12 @@ def test_every_error_has_its_exit_code(error: BaseException | None, code: int) -
     assert code_of(error) == code
 
 
+def test_what_the_system_refuses_is_said_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert code_of(OSError(errno.ENOSPC, "No space left on device", "/full/out.jsonl")) == 3
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "No space left on device: /full/out.jsonl" in said
+
+
 def test_a_commands_own_code_is_passed_on() -> None:
     assert code_of(None, 1) == 1

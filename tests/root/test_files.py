@@ -1,4 +1,5 @@
 import gzip
+import os
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,19 @@ def test_a_write_replaces_whole_files_and_leaves_no_rest(tmp_path: Path) -> None
     write_atomic(path, b"two")
     assert path.read_text() == "two"
     assert [p.name for p in path.parent.iterdir()] == ["a"]
+
+
+def test_a_file_has_the_rights_that_the_umask_leaves_and_the_umask_is_not_touched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = os.umask(0o027)
+    try:
+        monkeypatch.delattr(os, "umask")  # other threads would write files under another one
+        write_atomic(tmp_path / "x", "one")
+    finally:
+        monkeypatch.undo()
+        os.umask(before)
+    assert (tmp_path / "x").stat().st_mode & 0o777 == 0o640
 
 
 def test_a_directory_appears_only_when_its_block_succeeds(tmp_path: Path) -> None:
