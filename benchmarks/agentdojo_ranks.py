@@ -30,7 +30,7 @@ from causalguard.stats.ranking import auroc, tpr_at_fpr
 def ids_by_attack(run: Path) -> dict[str, set[str]]:
     """Digests of the distinct outputs of each attack, over all suites."""
     found: dict[str, set[str]] = {}
-    for path in sorted((run / "plan").glob("*/*/rows.jsonl.gz")):
+    for path in sorted((run / "plan").glob("*/[!.]*/rows.jsonl.gz")):
         some = {row["id"] for _, row in read_jsonl(path) if row["text"]}
         found.setdefault(path.parent.name, set()).update(some)
     return found
