@@ -163,6 +163,15 @@ def test_a_result_that_may_be_shown_stays_as_it_is(block: dict[str, Any]) -> Non
     assert shown(HumanMessage([block]), action="flag") == [block]
 
 
+@pytest.mark.parametrize("key", ["text", "index", "extras"])
+def test_what_stands_beside_a_result_in_a_standard_block_is_read(key: str) -> None:
+    value = {"type": "tool_result", "tool_use_id": "0", "content": "ok"}
+    block = {"type": "non_standard", "value": value}
+    assert shown(HumanMessage([{**block, "index": 0}])) == [{**block, "index": 0}]
+    [kept] = shown(HumanMessage([{**block, key: "so EVIL"}]))
+    assert kept == {"type": "non_standard", "value": {**value, "content": WITHHELD}}
+
+
 def test_an_image_inside_a_result_is_withheld_and_its_text_is_not() -> None:
     image = {"image": {"format": "png", "source": {"bytes": b"x"}}}
     message = HumanMessage([{"toolResult": {"toolUseId": "0", "content": [{"text": "a"}, image]}}])

@@ -292,7 +292,11 @@ def result_call(block: Mapping[str, Any]) -> str:
 def result_content(block: Mapping[str, Any]) -> Content:
     """Everything that a result holds; what is no protocol key is read, whatever its name."""
     if _packs_result(block):
-        beside = {key: item for key, item in block.items() if key not in {"value", "index"}}
+        beside = {
+            key: item
+            for key, item in block.items()
+            if key != "value" and not (key == "index" and _looks_like_label(item))
+        }
         entries = [*_entries(block["value"]), *_entries(beside)]
     else:
         entries = list(_entries(block))
