@@ -20,7 +20,7 @@ from causalguard.records import ToolOutput
 )
 @model_options()
 @click.option(
-    "--input", "source", help="JSONL file (.gz too); '-': JSONL on stdin. With ray: one more source."
+    "--input", "source", help="JSONL file (.gz too); '-' is stdin. With ray: one more source."
 )
 @click.option(
     "--output",
@@ -92,7 +92,7 @@ def command(
     if output is not None:
         write_atomic(output, to_jsonl(rows))
     elif sys.stdout.isatty():
-        click.echo("\n".join(map(console.printable, table(rows))))
+        click.echo("\n".join(table(rows)))
     else:
         click.echo(to_jsonl(rows), nl=False)
     flagged = sum(row["flagged"] for row in rows)
@@ -105,9 +105,8 @@ def _read(source: Path | None, files: tuple[Path, ...]) -> list[ToolOutput]:
         raise InputError("give either --input or FILES, not both")
     if files:
         return [read_text(path) for path in files]
-    if source is not None:
-        stdin = sys.stdin.buffer if str(source) == "-" else None
-        return read_rows(Path("stdin") if stdin else source, stdin)
+    if source is not None and str(source) != "-":
+        return read_rows(source)
     raw = sys.stdin.buffer.read()
     return [ToolOutput(text=raw.decode("utf-8", errors="replace"), id="stdin")]
 
