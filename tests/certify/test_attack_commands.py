@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from causalguard.attestation.digests import file_digests, model_dir_digests, root_digest
 from causalguard.certify import pipeline
 from causalguard.certify.cli import cli
-from causalguard.errors import DataError, SubjectMismatchError
+from causalguard.errors import DataError, InputError, SubjectMismatchError
 from support import planted, tiny
 
 SMALL = ("--goals", "2", "--queries", "6", "--steps", "2", "--candidates", "3", "--restarts", "1")
@@ -98,7 +98,7 @@ def test_evidence_at_another_threshold_is_refused_before_anything_is_scored(
     _write_audit(data)
     wrong = (out / "attacks.json").read_bytes().replace(b'"threshold":0.99', b'"threshold":0.5')
     (out / "attacks.json").write_bytes(wrong)
-    with pytest.raises(SubjectMismatchError, match="threshold"):
+    with pytest.raises(InputError, match="threshold"):
         _call(["--model", lenient, "--data", data, "--attacks", out / "attacks.json"])
 
 

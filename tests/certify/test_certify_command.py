@@ -10,6 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+import causalguard
 from causalguard import console
 from causalguard.certify import cli, evidence, verify
 from causalguard.interventions import triplets
@@ -200,6 +201,40 @@ def test_a_key_that_is_not_there_is_noticed_before_the_model_is_run(
     found = _certify(files, "--key", "no.pem")
     assert found.code == 2
     assert fake.calls == 0
+
+
+@pytest.mark.parametrize("key", ["", "env:CAUSALGUARD_TEST_ABSENT"])
+def test_a_key_that_is_not_set_is_no_verdict(
+    files: tuple[Path, Path, Path], fake: planted.FakeGuard, key: str
+) -> None:
+    found = _certify(files, "--key", key)
+    assert (found.code, fake.calls) == (2, 0)
+    assert "no signing key" in found.text
+
+
+def test_attacks_on_another_model_are_no_verdict(
+    files: tuple[Path, Path, Path], fake: planted.FakeGuard
+) -> None:
+    shipped = Path(causalguard.__file__).parent / "models/default/safety-report.attacks.json"
+    found = _certify(files, "--attacks", shipped)
+    assert (found.code, fake.calls) == (2, 0)
+    assert "made from another model" in found.text
+
+
+def test_a_seed_that_no_report_can_state_is_wrong_usage(
+    files: tuple[Path, Path, Path], fake: planted.FakeGuard
+) -> None:
+    found = _run("--model", files[0], "--sets", 2, "--policy", files[2], "--seed", 2**53)
+    assert (found.code, fake.calls) == (2, 0)
+
+
+def test_a_replay_of_more_texts_than_there_are_says_how_many_it_scored(
+    files: tuple[Path, Path, Path], fake: planted.FakeGuard
+) -> None:
+    _certify(files)
+    words = ("verify", files[0] / "safety-report.json", "--model", files[0], "--allow-unsigned")
+    more = ("--require-result", "any", "--replay", 10**6, "--data", files[1])
+    assert "1200 texts, risks within 0" in _run(*words, *more).text
 
 
 def test_a_faulty_audit_row_is_named_by_its_line(

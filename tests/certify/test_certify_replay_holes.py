@@ -1,5 +1,6 @@
 """What a dishonest report, journal, guard or audit file may try, and what stops it."""
 
+import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,10 +11,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from causalguard.certify import evidence
+from causalguard.certify import evidence, rounding
 from causalguard.certify.cli import cli
-from causalguard.certify.evidence import collect, plan, replay, replay_allowance
-from causalguard.certify.trials import trials_bytes
+from causalguard.certify.evidence import Replayed, collect, plan, replay
+from causalguard.certify.rounding import replay_allowance
+from causalguard.certify.trials import TrialSet, Vectors, trials_bytes, vectors_bytes
 from causalguard.errors import CertificateError, InputError, NotCertifiedError, ScanError
 from causalguard.interventions import engine
 from causalguard.records import ToolOutput, Trial
@@ -37,14 +39,23 @@ def _sound(backend: str = "torch-cpu-float32", seed: int = 0) -> planted.FakeGua
     return guard
 
 
+def _collect(guard: planted.FakeGuard, partial: Path) -> TrialSet:
+    return collect(guard, planted.small_world(SETS), model_sha256="m", partial=partial)
+
+
 def _run(guard: planted.FakeGuard, partial: Path) -> Sequence[Trial]:
-    return collect(guard, planted.small_world(SETS), model_sha256="m", partial=partial).trials
+    return _collect(guard, partial).trials
 
 
-def _replay(trials: Sequence[Trial], *, allowed: float = 1e-4, **changes: float) -> float:
+def _replay(found: TrialSet, *, allowed: float = 1e-4, **changes: float) -> Replayed:
     world, rng = planted.small_world(SETS), np.random.default_rng()
     guard = Shaken(**changes) if changes else _sound()
-    return replay(guard, world, trials, count=10**6, rng=rng, allowed=allowed)
+    return replay(guard, world, found, count=10**6, rng=rng, allowed=allowed)
+
+
+def _turned(vectors: Vectors, rows: int) -> Vectors:
+    """The first rows in another direction."""
+    return np.concatenate([-vectors[:rows], vectors[rows:]])
 
 
 class Shaken(planted.FakeGuard):
@@ -116,26 +127,71 @@ def test_a_bundle_is_not_read_as_an_unsigned_report(signed: Any) -> None:
 def test_a_forged_field_of_one_trial_fails_the_replay(
     tmp_path: Path, changes: dict[str, object], word: str
 ) -> None:
-    trials = list(_run(_sound(), tmp_path / "p"))
+    found = _collect(_sound(), tmp_path / "p")
+    trials = list(found.trials)
     at = next(index for index, trial in enumerate(trials) if trial.kind == "benign")
     trials[at] = replace(trials[at], **changes)  # type: ignore[arg-type]
     with pytest.raises(NotCertifiedError, match=f"{trials[at].id}: {word}"):
-        _replay(trials)
+        _replay(replace(found, trials=tuple(trials)))
 
 
 def test_a_verdict_may_differ_only_where_the_risk_is_near_the_threshold(tmp_path: Path) -> None:
-    trials = list(_run(_sound(), tmp_path / "p"))
-    turned = [replace(trial, flagged=not trial.flagged) for trial in trials]
-    assert _replay(turned, allowed=1.0) == 0
+    found = _collect(_sound(), tmp_path / "p")
+    trials = tuple(replace(trial, flagged=not trial.flagged) for trial in found.trials)
+    turned = replace(found, trials=trials)
+    assert _replay(turned, allowed=1.0).risk == 0
     with pytest.raises(NotCertifiedError, match="flagged is True and False"):
         _replay(turned)
 
 
 def test_risks_may_differ_by_what_is_allowed_and_no_more(tmp_path: Path) -> None:
-    trials = _run(_sound(), tmp_path / "p")
-    assert _replay(trials, by=0.01, allowed=0.05) == pytest.approx(0.01)
+    found = _collect(_sound(), tmp_path / "p")
+    assert _replay(found, by=0.01, allowed=0.05).risk == pytest.approx(0.01)
     with pytest.raises(NotCertifiedError, match=r"risks differ by 0\.01"):
-        _replay(trials, by=0.01, allowed=0.001)
+        _replay(found, by=0.01, allowed=0.001)
+
+
+@pytest.mark.parametrize("part", ["representations", "means"])
+def test_forged_vectors_fail_the_replay_and_their_trials_are_named(
+    tmp_path: Path, part: str
+) -> None:
+    found = _collect(_sound(), tmp_path / "p")
+    turned: dict[str, Any] = {part: _turned(getattr(found, part), 4)}
+    forged = replace(found, **turned)
+    with pytest.raises(NotCertifiedError, match=f"{found.trials[0].id}: R or its mean is 2 away"):
+        _replay(forged)
+
+
+def test_a_tie_between_tokens_is_no_forgery(tmp_path: Path) -> None:
+    found = _collect(_sound(), tmp_path / "p")
+    tied = replace(found, representations=_turned(found.representations, 3))
+    assert _replay(tied) == Replayed(texts=5 * SETS, risk=0, others=3, vector=0)
+
+
+def test_ties_never_explain_every_replayed_text(tmp_path: Path) -> None:
+    found = _collect(_sound(), tmp_path / "p")
+    forged = replace(found, means=-found.means)
+    rng = np.random.default_rng()
+    for count in (1, 2, 7):
+        with pytest.raises(NotCertifiedError, match="R or its mean is 2 away"):
+            replay(_sound(), planted.small_world(SETS), forged, count=count, rng=rng)
+
+
+def test_vectors_of_another_width_fail_the_replay(tmp_path: Path) -> None:
+    found = _collect(_sound(), tmp_path / "p")
+    twice = np.tile(found.means, 2)
+    with pytest.raises(NotCertifiedError, match="R or its mean is inf away"):
+        _replay(replace(found, representations=twice, means=twice))
+
+
+@pytest.mark.parametrize(("backend", "cap"), [("torch-cpu-float32", 2e-3), (BF16, 0.05)])
+def test_rounding_of_vectors_is_allowed_by_dtype(tmp_path: Path, backend: str, cap: float) -> None:
+    found = _collect(_sound(backend), tmp_path / "p")
+    for by, fits in ((0.9 * cap, True), (1.1 * cap, False)):
+        moved = found.representations + np.float32(by / 8**0.5)
+        rows = [(t, r, r) for t, r in zip(found.trials, found.representations, strict=True)]
+        again = [(t, r, r) for t, r in zip(found.trials, moved, strict=True)]
+        assert (not rounding.moved(rows, again, backend)) == fits
 
 
 def test_a_report_cannot_widen_its_own_allowance() -> None:
@@ -172,6 +228,59 @@ def test_a_forged_journal_is_not_continued(tmp_path: Path) -> None:
     honest = trials_bytes(_run(_sound(), tmp_path / "honest"))
     _run(planted.FakeGuard(planted.flag_none), tmp_path / "p")  # same header, other answers
     assert trials_bytes(_run(_sound(), tmp_path / "p")) == honest
+
+
+def _rewritten(partial: Path, old: bytes, new: bytes) -> None:
+    path = partial / "rows.jsonl"
+    assert old in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(old, new))
+
+
+def test_vectors_that_are_not_those_of_their_rows_are_not_continued(tmp_path: Path) -> None:
+    honest = vectors_bytes(_collect(_sound(), tmp_path / "p"))
+    data = tmp_path / "p" / "vectors.f32"
+    data.write_bytes(data.read_bytes()[:-64] + bytes(64))  # as a power cut can leave it
+    assert vectors_bytes(_collect(_sound(), tmp_path / "p")) == honest
+
+
+def test_a_single_changed_row_is_noticed(tmp_path: Path) -> None:
+    found = _collect(_sound(), tmp_path / "p")
+    risk = next(repr(trial.risk).encode() for trial in found.trials if not trial.flagged)
+    _rewritten(tmp_path / "p", b'"risk":' + risk, b'"risk":' + repr(0.123).encode())
+    assert trials_bytes(_run(_sound(), tmp_path / "p")) == trials_bytes(found.trials)
+
+
+def test_a_journal_with_the_vectors_of_another_guard_is_not_continued(tmp_path: Path) -> None:
+    honest = vectors_bytes(_collect(_sound(), tmp_path / "honest"))
+    _collect(planted.FakeGuard(planted.sound, vector="collapsed"), tmp_path / "p")  # same header
+    assert vectors_bytes(_collect(_sound(), tmp_path / "p")) == honest
+
+
+def test_a_journal_in_which_others_can_write_is_not_continued(tmp_path: Path) -> None:
+    guard, again = _sound(), _sound()
+    _run(guard, tmp_path / "p")
+    assert (tmp_path / "p").stat().st_mode & 0o077 == 0
+    (tmp_path / "p").chmod(0o777)
+    _run(again, tmp_path / "p")
+    assert again.calls == guard.calls
+    assert (tmp_path / "p").stat().st_mode & 0o077 == 0
+
+
+def test_a_journal_behind_a_link_is_not_continued(tmp_path: Path) -> None:
+    guard, again = _sound(), _sound()
+    _run(guard, tmp_path / "elsewhere")
+    (tmp_path / "p").symlink_to(tmp_path / "elsewhere")
+    _run(again, tmp_path / "p")
+    assert again.calls == guard.calls
+
+
+def test_one_row_in_fifty_is_scored_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence, "RESCORED", 1)
+    monkeypatch.setattr(evidence, "RESCORED_SHARE", 2)
+    _run(_sound(), tmp_path / "p")
+    again = _sound()
+    _run(again, tmp_path / "p")
+    assert again.calls == math.ceil(5 * SETS / 2 / evidence.BATCH) + 32  # and the noise
 
 
 def test_a_run_interrupted_on_another_backend_begins_again(tmp_path: Path) -> None:

@@ -163,9 +163,9 @@ def test_a_replay_of_the_same_model_agrees_and_of_another_does_not(tmp_path: Pat
     rng = np.random.default_rng(1)
     same = planted.FakeGuard(planted.sound)
     other = planted.FakeGuard(planted.sound, seed=9)
-    assert replay(same, world, found.trials, count=20, rng=rng) == 0
+    assert replay(same, world, found, count=20, rng=rng).risk == 0
     with pytest.raises(NotCertifiedError, match="did not come from this model"):
-        replay(other, world, found.trials, count=20, rng=rng)
+        replay(other, world, found, count=20, rng=rng)
 
 
 def test_a_replay_on_another_audit_set_is_refused(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_a_replay_on_another_audit_set_is_refused(tmp_path: Path) -> None:
         replay(
             planted.FakeGuard(planted.sound),
             planted.small_world(9),
-            found.trials,
+            found,
             count=3,
             rng=np.random.default_rng(1),
         )

@@ -68,6 +68,20 @@ def test_a_policy_without_a_required_gate_is_refused() -> None:
         parse(_changed(gates=[gate]), where="p")
 
 
+@pytest.mark.parametrize("confidence", [1e-17, 1 - 1e-13])
+def test_a_confidence_that_leaves_no_room_for_an_error_is_refused(confidence: float) -> None:
+    with pytest.raises(ConfigError, match="too near to 0 or 1"):
+        parse(_changed(confidence=confidence), where="p")
+
+
+@pytest.mark.parametrize("size", [10**18, 10**400])
+def test_a_count_that_no_report_can_state_is_refused_before_the_run(size: int) -> None:
+    gate = {"id": "a", "claim": "x", "quantity": "miss.overall", "at_most": 1}
+    for data in (_changed(episode=size), _changed(gates=[gate | {"min_clusters": size}])):
+        with pytest.raises(ConfigError, match="less than or equal to"):
+            parse(data, where="p")
+
+
 def test_gates_named_twice_are_refused() -> None:
     gate = {"id": "a", "claim": "x", "quantity": "miss.overall", "at_most": 1}
     with pytest.raises(ConfigError, match="named twice"):

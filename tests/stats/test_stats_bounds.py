@@ -31,6 +31,14 @@ def test_sample_sizes_are_the_exact_ones(alpha: float, delta: float, sizes: list
     assert [bounds.sample_size(alpha, delta, k) for k in (0, 1, 2, 5, 10)] == sizes
 
 
+@pytest.mark.parametrize("delta", [1e-11, 1e-16, 1e-30, 1e-200])
+def test_a_bound_keeps_its_level_at_a_tiny_error_probability(delta: float) -> None:
+    for k, n in ((0, 50), (1, 50), (20, 60), (5, 3000)):
+        bound = bounds.upper(k, n, delta=delta)
+        assert stats.binom.cdf(k, n, bound) == pytest.approx(delta, rel=1e-6)
+        assert bounds.upper_many(k, n, delta=delta) == pytest.approx(bound, rel=1e-9)
+
+
 @given(alpha=st.floats(0.002, 0.4), delta=st.floats(0.001, 0.3), k=st.integers(0, 12))
 def test_the_sample_size_is_the_smallest(alpha: float, delta: float, k: int) -> None:
     n = bounds.sample_size(alpha, delta, k)

@@ -93,6 +93,11 @@ def test_every_family_needs_the_smallest_of_their_thresholds() -> None:
         thresholds.family_threshold({"empty": []}, alpha=0.01, delta=0.05)
 
 
+def test_a_split_choice_takes_a_target_just_below_one() -> None:
+    cut, _ = thresholds.split_threshold([0.1, 0.9], [0.5], target=1 - 1e-10, delta=0.05)
+    assert cut == 0.9
+
+
 def test_a_split_choice_is_bounded_on_the_other_half() -> None:
     cut, bound = thresholds.split_threshold(
         np.arange(100.0), np.arange(100.0) + 0.5, target=0.02, delta=0.05

@@ -1,8 +1,8 @@
 """guard-certify: certify a model, verify a report, make a key pair."""
 
 import shlex
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -28,13 +28,16 @@ from causalguard.certify.crew import Crew
 from causalguard.certify.policy import LoadedPolicy
 from causalguard.certify.policy import load as load_policy
 from causalguard.certify.report.model import Report, audit_seed
+from causalguard.certify.rounding import replay_allowance, vector_cap
 from causalguard.certify.trials import TrialSet, read_trials
-from causalguard.errors import InputError, NotCertifiedError, UnsignedError
+from causalguard.errors import CertificateError, InputError, NotCertifiedError, UnsignedError
 from causalguard.interventions.triplets import read as read_triplets
 from causalguard.records import Triplet
 
 CODES = {"PASSED": console.OK, "FAILED": console.NEGATIVE, "INCONCLUSIVE": console.FAILED}
 BUNDLE_SUFFIX = ".sigstore.json"
+MAX_SEED = 2**53 - 1
+"""Largest whole number that every reader of a report's JSON reads alike."""
 COLOURS = {"PASSED": "green", "FAILED": "red", "INCONCLUSIVE": "yellow"}
 
 _PATH = click.Path(path_type=Path)
@@ -62,7 +65,7 @@ Exit codes: 0 PASSED, 1 FAILED, 2 wrong usage, 3 INCONCLUSIVE or the run failed.
 @click.option("--model", type=_PATH, help="MODEL_DIR, as guard-train writes it.")
 @click.option("--data", type=_PATH, help="Audit set: JSONL of matched sets.  Default: rendered.")
 @click.option("--sets", type=click.IntRange(min=1), help="Matched sets to render.")
-@click.option("--seed", type=click.IntRange(min=0),
+@click.option("--seed", type=click.IntRange(min=0, max=MAX_SEED),
               help="Of the rendered set.  Default: follows from the model's digest, so that nobody "
               "could train on the set.")  # fmt: skip
 @click.option("--policy", default="default", show_default=True, help="default, demo, or a file.")
@@ -123,10 +126,12 @@ def cli(
     if workers > 1 and device != "cpu":
         raise click.UsageError("--workers are for --device cpu: a GPU is kept busy by one process")
     public = None if public_key is None else keys.load_public(public_key)
-    signer = None if key is None else keys.load_signer(key, public=public)
+    with _no_verdict():
+        signer = None if key is None else keys.load_signer(key, public=public)
     pipeline.check_target(output or model, signed=signer is not None)
     others = [_other(model, name) for name in also]
-    attached = _attached(model, attacks, structural)
+    with _no_verdict():
+        attached = _attached(model, attacks, structural)
     if seed is None:
         seed = audit_seed(root)
     audit = _audit(data, sets or loaded.policy.audit_sets, seed)
@@ -152,6 +157,15 @@ def cli(
             tell=lambda line: click.echo(line, err=True),
         )
     return _show(done.report, done.paths)
+
+
+@contextmanager
+def _no_verdict() -> Iterator[None]:
+    """A wrong key or file is wrong usage: the code of refused certificates would say FAILED."""
+    try:
+        yield
+    except CertificateError as error:
+        raise InputError(str(error)) from None
 
 
 def _other(model: Path, name: str) -> Callable[[], evidence.GuardLike]:
@@ -403,14 +417,16 @@ def _replay(report: Report, model: Path, trials: Path, count: int, data: Path | 
     if evidence.data_digest(audit.triplets) != report.data.sha256:
         raise NotCertifiedError("the audit set is not the one the report speaks of; give --data")
     device, dtype = _backend(report)
-    allowed = evidence.replay_allowance(report.backends[0].name, report.backends[0].noise)
+    allowed = replay_allowance(report.backends[0].name, report.backends[0].noise)
     guard = evidence.load_guard(model, device=device, dtype=dtype)
     # drawn anew at each replay: whoever made the report cannot know which texts
     rng = np.random.default_rng()
-    worst = evidence.replay(
-        guard, audit.triplets, trial_set.trials, count=count, rng=rng, allowed=allowed
-    )
-    click.echo(f"replayed     {count} texts, risks within {worst:.2g} (allowed {allowed:.2g})")
+    found = evidence.replay(guard, audit.triplets, trial_set, count=count, rng=rng, allowed=allowed)
+    words = f"{found.texts} texts, risks within {found.risk:.2g} (allowed {allowed:.2g}), "
+    words += f"R within {found.vector:.2g} (allowed {vector_cap(guard.backend):g})"
+    if found.others:
+        words += f"; {found.others} at another token of nearly the same risk"
+    click.echo(f"replayed     {words}")
 
 
 def _backend(report: Report) -> tuple[str, str]:

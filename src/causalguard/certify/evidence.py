@@ -6,7 +6,6 @@ be interrupted: what is scored is kept beside the output, and the next run of th
 same audit set and backend continues there, if a sample of it scores the same again.
 """
 
-import json
 import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,8 +20,18 @@ from causalguard import __version__
 from causalguard.attestation.canonical import canonical_json
 from causalguard.attestation.digests import sha256_bytes
 from causalguard.certify.attachments import BackendRow
-from causalguard.certify.crew import Answer, Crew
-from causalguard.certify.trials import TrialSet, Vectors, context_digest, trial_line
+from causalguard.certify.crew import Crew
+from causalguard.certify.journal import Journal
+from causalguard.certify.rounding import (
+    REPLAY_FLOOR,
+    Row,
+    contradiction,
+    distance,
+    moved,
+    noise_cap,
+    vector_cap,
+)
+from causalguard.certify.trials import TrialSet, context_digest
 from causalguard.console import progress
 from causalguard.errors import DataError, NotCertifiedError, ScanError
 from causalguard.interventions.triplets import to_row, trial_texts
@@ -30,16 +39,11 @@ from causalguard.records import Kind, ToolOutput, Trial, Triplet
 
 BATCH = 16
 NOISE_SAMPLE = 32
-NOISE_CAPS = {"float32": 1e-3, "bfloat16": 0.05, "float16": 0.05}
-"""Largest change of a risk that rounding explains, by dtype."""
-REPLAY_FLOOR = 1e-4
-"""Difference of a risk that other hardware may make, whatever noise was measured."""
 RESCORED = 16
-"""Rows of an interrupted run that are scored again before it is continued."""
+"""Rows of an interrupted run that are scored again before it is continued, at least."""
+RESCORED_SHARE = 50
+"""One row in so many is, where that is more."""
 MAX_LISTED = 5
-HEADER_NAME = "header.json"
-ROWS_NAME = "rows.jsonl"
-DATA_NAME = "vectors.f32"
 
 
 class ScoredLike(Protocol):
@@ -204,8 +208,13 @@ def collect(
         "threshold": repr(float(guard.threshold)),
         "causalguard": __version__,
     }
-    journal = _Journal.open(partial, header, guard, planned)
-    done = len(journal.trials)
+    journal = Journal.open(
+        partial,
+        header,
+        accept=lambda row, answer: _trial(planned[row], answer, guard, row),
+        holds=lambda kept: _holds(guard, planned, kept),
+    )
+    done = len(journal.rows)
     starts = range(done, len(planned), batch)
     parts = [planned[start : start + batch] for start in starts]
     answered = _answered(guard, parts, crew)
@@ -259,9 +268,7 @@ def _paired(
     yield from zip(part, answers, strict=True)
 
 
-def _trial(
-    item: Planned, scored: ScoredLike, guard: GuardLike, row: int
-) -> tuple[Trial, Vectors, Vectors]:
+def _trial(item: Planned, scored: ScoredLike, guard: GuardLike, row: int) -> Row:
     vectors = [
         np.asarray(v, dtype=np.float32).ravel() for v in (scored.representation, scored.mean)
     ]
@@ -307,8 +314,8 @@ def measure_noise(
     cap = noise_cap(guard.backend)
     noise = 0.0
     for index in chosen:
-        (again,) = _again(guard, planned, [index])
-        if wrong := _contradiction(trials[index], again, guard.threshold, cap):
+        ((again, _, _),) = _again(guard, planned, [index])
+        if wrong := contradiction(trials[index], again, guard.threshold, cap):
             raise ScanError(
                 f"scored in a batch and alone, {wrong} (up to {cap:g} is rounding on "
                 f"{guard.backend}); what is measured in batches would not hold in use"
@@ -317,46 +324,29 @@ def measure_noise(
     return noise, len(chosen)
 
 
-def noise_cap(backend: str) -> float:
-    """Largest change of a risk that rounding explains on a backend, ``...-DTYPE``."""
-    return NOISE_CAPS.get(backend.rsplit("-", 1)[-1], min(NOISE_CAPS.values()))
-
-
-def replay_allowance(backend: str, noise: float) -> float:
-    """How far a replayed risk may be from the reported one, given the reported noise.
-
-    Raises:
-        NotCertifiedError: the noise is more than rounding makes: nothing could be told by it.
-    """
-    cap = noise_cap(backend)
-    if not 0 <= noise <= cap:
-        raise NotCertifiedError(
-            f"the report states a noise of {noise:.3g} on {backend}, where rounding makes {cap:g} "
-            "at most: its trials cannot be checked by replay"
-        )
-    return min(cap, max(REPLAY_FLOOR, 10 * noise))
-
-
-def _again(guard: GuardLike, planned: Sequence[Planned], chosen: Sequence[int]) -> list[Trial]:
+def _again(guard: GuardLike, planned: Sequence[Planned], chosen: Sequence[int]) -> list[Row]:
     """Score some rows once more, together."""
     scored = _score(guard, [planned[index] for index in chosen])
     return [
-        _trial(item, answer, guard, index)[0]
+        _trial(item, answer, guard, index)
         for index, (item, answer) in zip(chosen, scored, strict=True)
     ]
 
 
-def _contradiction(said: Trial, again: Trial, threshold: float, allowed: float) -> str:
-    """What of a second answer rounding does not explain; empty when it explains all."""
-    for name in ("coverage", "n_tokens"):
-        one, two = getattr(said, name), getattr(again, name)
-        if one != two:
-            return f"{said.id}: {name} is {one} and {two}"
-    if abs(again.risk - said.risk) > allowed:
-        return f"{said.id}: risks differ by {abs(again.risk - said.risk):.3g}"
-    if said.flagged != again.flagged and abs(said.risk - threshold) > allowed:
-        return f"{said.id}: flagged is {said.flagged} and {again.flagged} at risk {said.risk:.3g}"
-    return ""
+def _holds(guard: GuardLike, planned: Sequence[Planned], kept: Sequence[Row]) -> bool:
+    """Score a sample of kept rows again; nobody can know beforehand which."""
+    size = min(len(kept), max(RESCORED, len(kept) // RESCORED_SHARE))
+    drawn = np.random.default_rng().choice(len(kept), size=size, replace=False)
+    chosen = [int(index) for index in np.sort(drawn)]
+    fresh: list[Row] = []
+    for start in range(0, size, BATCH):
+        fresh += _again(guard, planned, chosen[start : start + BATCH])
+    said = [kept[index] for index in chosen]
+    cap = noise_cap(guard.backend)
+    pairs = zip(said, fresh, strict=True)
+    if any(contradiction(one[0], two[0], guard.threshold, cap) for one, two in pairs):
+        return False
+    return not moved(said, fresh, guard.backend)
 
 
 def compare(
@@ -394,7 +384,8 @@ def compare(
     answered: list[Trial] = []
     starts = range(0, len(chosen), BATCH)
     for start in progress(starts, total=len(starts), label=guard.backend):
-        answered += _again(guard, planned, chosen[start : start + BATCH])
+        part = _again(guard, planned, chosen[start : start + BATCH])
+        answered += [trial for trial, _, _ in part]
     rows = [
         BackendRow(id=trial.id, backend=guard.backend, risk=trial.risk, flagged=trial.flagged)
         for trial in answered
@@ -403,52 +394,78 @@ def compare(
     return rows, noise
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """What a replay found, all of it within what is allowed."""
+
+    texts: int
+    """Texts that were scored again, >= 1."""
+    risk: float
+    """Largest absolute difference of a risk."""
+    others: int
+    """Texts whose vectors are those of another token of nearly the same risk."""
+    vector: float
+    """Largest distance of R, or of its mean, on all other texts."""
+
+
 def replay(
     guard: GuardLike,
     triplets: Sequence[Triplet],
-    trials: Sequence[Trial],
+    trial_set: TrialSet,
     *,
     count: int,
     rng: np.random.Generator,
     allowed: float = REPLAY_FLOOR,
-) -> float:
+) -> Replayed:
     """Compare trials with the audit set, every row, and score a random sample of it again.
 
     Args:
         guard: the model at hand.
         triplets: the audit set, read or rendered again.
-        trials: what the report was made from.
+        trial_set: what the report was made from, with its vectors.
         count: texts to score, >= 1; all of them when there are fewer.
         rng: chooses the sample.
         allowed: absolute difference of a risk, and distance of one from the threshold at which
-            the verdict may differ, from :func:`replay_allowance`.
-
-    Returns:
-        Largest absolute difference of a risk.
+            the verdict may differ, from :func:`causalguard.certify.rounding.replay_allowance`.
 
     Raises:
         DataError: the audit set is not the one of the trials.
         NotCertifiedError: a row is labelled otherwise than its text, or the guard answers
-            otherwise; the first such rows are named.
+            otherwise: in its verdict, or in R on more texts than ties between tokens explain; the
+            first such rows are named.
     """
-    planned = plan(triplets)
+    planned, trials = plan(triplets), trial_set.trials
     if [item.fields["id"] for item in planned] != [trial.id for trial in trials]:
         raise DataError("the audit set does not give these trials; use the report's seed and sets")
     _check_assigned(planned, trials, guard.backend)
     size = min(count, len(planned))
     chosen = [int(index) for index in np.sort(rng.choice(len(planned), size=size, replace=False))]
-    fresh: list[Trial] = []
+    fresh: list[Row] = []
     for start in progress(range(0, size, BATCH), total=None, label="replaying"):
         fresh += _again(guard, planned, chosen[start : start + BATCH])
-    pairs = [(trials[index], again) for index, again in zip(chosen, fresh, strict=True)]
-    found = (_contradiction(said, again, guard.threshold, allowed) for said, again in pairs)
-    if wrong := [line for line in found if line]:
+    said = [_kept(trial_set, index) for index in chosen]
+    pairs = list(zip(said, fresh, strict=True))
+    found = (contradiction(one[0], two[0], guard.threshold, allowed) for one, two in pairs)
+    wrong = [line for line in found if line] or moved(said, fresh, guard.backend)
+    if wrong:
         raise NotCertifiedError(
             f"{len(wrong)} of {size} replayed texts differ from their trials (risks may by "
             f"{allowed:.3g}): the trials did not come from this model on this backend\n  "
             + "\n  ".join(wrong[:MAX_LISTED])
         )
-    return max(abs(again.risk - said.risk) for said, again in pairs)
+    apart = [distance(one, two) for one, two in pairs]
+    near = [far for far in apart if far <= vector_cap(guard.backend)]
+    return Replayed(
+        texts=size,
+        risk=max(abs(two[0].risk - one[0].risk) for one, two in pairs),
+        others=size - len(near),
+        vector=max(near),  # never empty: not every text may be a tie
+    )
+
+
+def _kept(trial_set: TrialSet, index: int) -> Row:
+    trial = trial_set.trials[index]
+    return trial, trial_set.representations[trial.row], trial_set.means[trial.row]
 
 
 def _check_assigned(planned: Sequence[Planned], trials: Sequence[Trial], backend: str) -> None:
@@ -464,117 +481,3 @@ def _check_assigned(planned: Sequence[Planned], trials: Sequence[Trial], backend
             f"{len(wrong)} fields of the trials are not those of the audit set:\n  "
             + "\n  ".join(wrong[:MAX_LISTED])
         )
-
-
-class _Journal:
-    """What is scored already: rows and vectors, appended batch by batch."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.trials: list[Trial] = []
-        self._vectors: list[tuple[Vectors, Vectors]] = []
-
-    @classmethod
-    def open(
-        cls,
-        directory: Path,
-        header: Mapping[str, str],
-        guard: GuardLike,
-        planned: Sequence[Planned],
-    ) -> "_Journal":
-        """What an earlier run left, where it can be trusted; an empty journal otherwise.
-
-        Whoever can write beside the output could have written it: the rows must be those of the
-        plan, and a sample of them is scored again.
-        """
-        journal = cls(directory)
-        wanted = canonical_json(dict(header))
-        if journal._read(wanted, guard, planned) and journal._holds(guard, planned):
-            return journal
-        journal = cls(directory)
-        if directory.is_symlink() or directory.is_file():
-            directory.unlink()
-        shutil.rmtree(directory, ignore_errors=True)
-        directory.mkdir(parents=True)
-        (directory / HEADER_NAME).write_bytes(wanted)
-        return journal
-
-    def _read(self, header: bytes, guard: GuardLike, planned: Sequence[Planned]) -> bool:
-        """Take over the rows; False: they are of another run, or damaged."""
-        try:
-            if (self.directory / HEADER_NAME).read_bytes() != header:
-                return False
-            self._resume(guard, planned)
-        except (OSError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError):
-            return False
-        except ScanError:  # a kept answer that no guard may give
-            return False
-        return True
-
-    def _holds(self, guard: GuardLike, planned: Sequence[Planned]) -> bool:
-        """Score a sample again; nobody can know beforehand which rows."""
-        size = min(RESCORED, len(self.trials))
-        if not size:
-            return True
-        drawn = np.random.default_rng().choice(len(self.trials), size=size, replace=False)
-        chosen = [int(index) for index in np.sort(drawn)]
-        cap = noise_cap(guard.backend)
-        return not any(
-            _contradiction(self.trials[index], again, guard.threshold, cap)
-            for index, again in zip(chosen, _again(guard, planned, chosen), strict=True)
-        )
-
-    def _resume(self, guard: GuardLike, planned: Sequence[Planned]) -> None:
-        rows_path, data_path = self.directory / ROWS_NAME, self.directory / DATA_NAME
-        if not (rows_path.is_file() and data_path.is_file()):
-            return
-        rows = [line for line in rows_path.read_bytes().split(b"\n")[:-1] if line]
-        data = data_path.read_bytes()
-        if not rows:
-            return
-        width = json.loads(rows[0])["width"]
-        # an interruption can cut either file: keep what both hold whole
-        kept = min(len(rows), len(data) // (8 * width))
-        table = np.frombuffer(data[: kept * 8 * width], dtype="<f4").reshape(kept, 2, width)
-        for row, (line, vectors) in enumerate(zip(rows[:kept], table, strict=True)):
-            said = json.loads(line)["trial"]
-            answer = Answer(
-                risk=said["risk"],
-                flagged=said["flagged"],
-                coverage=said["coverage"],
-                n_tokens=said["n_tokens"],
-                representation=vectors[0].copy(),
-                mean=vectors[1].copy(),
-            )
-            trial, first, second = _trial(planned[row], answer, guard, row)
-            if line != _journal_line(trial, width):
-                raise ValueError(f"row {row} is not the one planned")
-            self.trials.append(trial)
-            self._vectors.append((first, second))
-        rows_path.write_bytes(b"".join(line + b"\n" for line in rows[:kept]))
-        data_path.write_bytes(data[: kept * 8 * width])
-
-    def append(self, rows: Sequence[tuple[Trial, Vectors, Vectors]]) -> None:
-        """Keep a batch, on disk and in memory."""
-        widths = {len(v) for _, first, second in rows for v in (first, second)}
-        widths |= {len(first) for first, _ in self._vectors[:1]}
-        if len(widths) != 1:
-            raise ScanError(f"the guard gave vectors of several widths: {sorted(widths)}")
-        width = widths.pop()
-        lines = [_journal_line(trial, width) + b"\n" for trial, _, _ in rows]
-        with (self.directory / DATA_NAME).open("ab") as stream:
-            for _, first, second in rows:
-                stream.write(np.stack([first, second]).astype("<f4").tobytes())
-        with (self.directory / ROWS_NAME).open("ab") as stream:
-            stream.write(b"".join(lines))
-        self.trials.extend(trial for trial, _, _ in rows)
-        self._vectors.extend((first, second) for _, first, second in rows)
-
-    def matrix(self, name: str) -> Vectors:
-        """All vectors of one kind, (n, d)."""
-        place = 0 if name == "R" else 1
-        return np.stack([vectors[place] for vectors in self._vectors]).astype(np.float32)
-
-
-def _journal_line(trial: Trial, width: int) -> bytes:
-    return b'{"trial":%s,"width":%d}' % (trial_line(trial), width)

@@ -80,7 +80,7 @@ class Gate(Strict):
     """Passes when the lower confidence bound is >= this."""
     required: bool = True
     """False: reported only, never changes the verdict."""
-    min_clusters: int = Field(default=1, ge=1)
+    min_clusters: int = Field(default=1, ge=1, le=2**53 - 1)
     """Independent clusters below which the gate cannot pass."""
 
     @model_validator(mode="after")
@@ -125,7 +125,7 @@ class Policy(Strict):
     """The same for single nuisances that have many levels, e.g. ``tool`` or ``kind``."""
     length_edges: tuple[int, ...] = (64, 128, 256, 512, 1024, 2048, 4096)
     """Edges in tokens between the rows of the table by length."""
-    episode: int = Field(default=10, ge=1)
+    episode: int = Field(default=10, ge=1, le=1_000_000)
     """Tool outputs in an episode."""
     backend_margin: Share = 0.02
     """Share of verdicts that may differ on a further backend, upper bound, to be listed."""
@@ -142,6 +142,9 @@ class Policy(Strict):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             message = f"gates named twice: {', '.join(twice)}"
+            raise ValueError(message)
+        if not 0 < self.delta < 1:
+            message = "confidence: too near to 0 or 1 for any bound; use 0.95 or 0.99"
             raise ValueError(message)
         if not any(gate.required for gate in self.gates):
             message = "no gate is required: such a policy would pass anything"

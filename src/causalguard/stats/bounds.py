@@ -15,6 +15,8 @@ from causalguard.stats.arrays import FloatArray, IntArray, finite_vector, level
 
 BDTR_MOST = 2**31 - 1
 """Trials that scipy's ``bdtr`` can count."""
+TINY = 1e-9
+"""Error probability below which 1 - delta is no longer taken as a number."""
 
 
 def _counts(k: int, n: int, name: str) -> None:
@@ -29,6 +31,13 @@ def _cdf(k: int, n: int, rate: float) -> float:
     if n <= BDTR_MOST:
         return float(special.bdtr(k, n, rate))
     return 1.0 if k == n else float(special.betaincc(float(k + 1), float(n - k), rate))
+
+
+def _beta_quantile(a: npt.ArrayLike, b: npt.ArrayLike, delta: float) -> npt.NDArray[np.float64]:
+    """The 1 - delta quantile of Beta(a, b); 1 - delta has too few digits for a tiny delta."""
+    if delta < TINY:
+        return np.asarray(special.betainccinv(a, b, delta), dtype=np.float64)
+    return np.asarray(special.betaincinv(a, b, 1.0 - delta), dtype=np.float64)
 
 
 def upper(k: int, n: int, *, delta: float, name: str = "stratum") -> float:
@@ -54,7 +63,7 @@ def upper(k: int, n: int, *, delta: float, name: str = "stratum") -> float:
         return 1.0
     if k == 0:
         return float(-np.expm1(np.log(delta) / n))
-    return float(special.betaincinv(k + 1, n - k, 1.0 - delta))
+    return float(_beta_quantile(k + 1, n - k, delta))
 
 
 def lower(k: int, n: int, *, delta: float, name: str = "stratum") -> float:
@@ -92,7 +101,7 @@ def upper_many(k: npt.ArrayLike, n: npt.ArrayLike, *, delta: float) -> FloatArra
         raise ValueError("counts: every entry needs n >= 1 and 0 <= k <= n")
     level(delta, "delta")
     safe = np.maximum(trials - errors, 0.5)
-    bound = special.betaincinv(errors + 1.0, safe, 1.0 - delta)
+    bound = _beta_quantile(errors + 1.0, safe, delta)
     return np.asarray(np.where(errors == trials, 1.0, bound), dtype=np.float64)
 
 

@@ -216,5 +216,7 @@ def split_threshold(
         raise ValueError(f"target: must lie in [0, 1), got {target!r}")
     chosen = np.sort(finite_vector(first, "first"))
     held = finite_vector(second, "second")
-    threshold = float(chosen[int(np.floor(target * len(chosen) + 1e-9))])
+    # the guard against a product that rounds to just below an integer must not reach the end
+    place = min(int(np.floor(target * len(chosen) + 1e-9)), len(chosen) - 1)
+    threshold = float(chosen[place])
     return threshold, upper(int((held < threshold).sum()), len(held), delta=delta)
