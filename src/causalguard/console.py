@@ -57,6 +57,14 @@ def _say(error: Exception) -> None:
     click.echo(click.style(f"{type(error).__name__}: ", fg="red", bold=True) + str(error), err=True)
 
 
+def printable(text: str, *, keep: str = "") -> str:
+    """Escape what could drive a terminal or hide (controls, bidi marks, zero-width)."""
+    return "".join(
+        c if c.isprintable() or c in keep else c.encode("unicode_escape").decode("ascii")
+        for c in text
+    )
+
+
 def progress(items: Iterable[T], *, total: int | None, label: str) -> Iterable[T]:
     """Iterate with a tqdm bar on stderr; plain iteration when tqdm is not installed."""
     try:

@@ -5,9 +5,9 @@ import json
 import os
 import secrets
 import shutil
-import tempfile
+import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
@@ -19,13 +19,18 @@ MAX_FAULTS = 50
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield ``(line number from 1, object)`` of a JSONL file; ``.gz`` is read as gzip.
+    """The ``(line number from 1, object)`` of a JSONL file; ``.gz`` is read as gzip.
 
     Blank lines are skipped.  Raises DataError naming file and line for bytes that are not
     UTF-8, text that is not JSON, values that are not objects and a file that cannot be read (not
     gzip, cut off); InputError for a missing file.
     """
-    for number, raw in enumerate(_lines(path), 1):
+    return parse_jsonl(path, _lines(path))
+
+
+def parse_jsonl(path: Path, lines: Iterable[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """As :func:`read_jsonl`, of lines that are read already; ``path`` is their name in errors."""
+    for number, raw in enumerate(lines, 1):
         try:
             line = raw.decode("utf-8")
         except UnicodeDecodeError as error:
@@ -100,17 +105,19 @@ def write_atomic(path: Path, data: bytes | str) -> None:
 def new_directory(path: Path) -> Iterator[Path]:
     """A fresh directory that appears at ``path`` only if the block succeeds.
 
-    Raises OutputExistsError when ``path`` exists (an empty directory is taken over).
+    Raises OutputExistsError when ``path`` exists (an empty directory is taken over, and its rights
+    with it; otherwise the rights are those that the umask leaves).
     """
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         message = f"{path} exists already; give another path or remove it first"
         raise OutputExistsError(message)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    beside = path.with_name(f".{path.name[:200]}.{secrets.token_hex(8)}")
+    beside.mkdir()
     try:
         yield beside
-        beside.chmod(0o755)
         if path.exists():
+            beside.chmod(stat.S_IMODE(path.stat().st_mode))
             path.rmdir()
         beside.replace(path)
     except BaseException:

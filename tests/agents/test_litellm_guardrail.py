@@ -243,3 +243,15 @@ def test_a_file_beside_the_users_words_is_no_part_of_the_task() -> None:
     (part,) = read_call(sent).parts
     assert (part.incoming.output.text, part.incoming.output.task) == ("EVIL", "Sum it up")
     assert part.places == (1,)
+
+
+@pytest.mark.parametrize("said", [CHAT[1]["content"], CHAT[2]["content"] + " EVIL"])
+async def test_one_text_more_than_the_chat_said_is_scanned_and_all_its_places_replaced(
+    said: str,
+) -> None:
+    sent = body({"role": "assistant", "content": said}, tool("fine"))
+    sent["texts"].append(said)
+    answer = await ask(sent)
+    assert answer["action"] == "GUARDRAIL_INTERVENED"
+    assert answer["texts"] == [WITHHELD if text == said else text for text in sent["texts"]]
+    assert (await ask(body({"role": "assistant", "content": said})))["action"] == "NONE"

@@ -223,6 +223,31 @@ async def test_the_record_stands_in_the_runs_results() -> None:
     assert "EVIL" not in str(record)
 
 
+@dataclass
+class Delegating(Scripted):
+    """Writes the input of the agents that it calls as tools."""
+
+    def _next(self, *args: Any, **sent: Any) -> list[Any]:
+        output = super()._next(*args, **sent)
+        for call in output:
+            call.arguments = '{"input": "EVIL as a task"}'
+        return output
+
+
+async def test_an_agent_used_as_a_tool_is_guarded_under_the_users_task_at_every_depth() -> None:
+    guard = WordGuard()
+    agent = Agent(name="3", model=Scripted(["mail"]), tools=guard_tools([tool("mail", "x")], guard))
+    for name in ("2", "1"):
+        inner = guard_tools([agent.as_tool("ask", "Ask."), tool("page", "y")], guard)
+        model = Delegating(["ask", "page"])
+        agent = Agent(name=name, instructions=f"You are {name}.", model=model, tools=inner)
+    for task in ("Read my mail", "Something else"):
+        await Runner.run(agent, task, run_config=QUIET)
+        assert {output.task for output in guard.outputs} == {task}
+        guard.outputs.clear()
+        agent.model.calls = ["page"]  # type: ignore[union-attr]
+
+
 def test_hosted_tools_are_refused_unless_asked_for() -> None:
     with pytest.raises(ConfigError, match="hosted=True"):
         guard_tools([WebSearchTool()], WordGuard())

@@ -12,12 +12,13 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
+from causalguard.console import printable
 from causalguard.errors import DataError, InputError
 from causalguard.guard.enforce import WITHHELD, Enforcer
 from causalguard.guard.policy import Incoming, Policy, Ruling
 from causalguard.guard.quarantine import Quarantine, digest
 from causalguard.guard.review import Review, Reviews
-from causalguard.guard.review_cli import command, printable
+from causalguard.guard.review_cli import command
 from causalguard.records import Span, ToolOutput, Verdict
 
 RECORD = {"context_sha256": "c" * 64, "tool": "mail", "risk": 0.9}

@@ -92,3 +92,34 @@ def test_the_table_shows_flags_and_spans() -> None:
     lines = list(table([row | {"spans": [[3, 9]]}]))
     assert "FLAGGED" in lines[1]
     assert "[3:9]" in lines[1]
+
+
+def test_a_dash_reads_rows_on_stdin_each_under_its_own_task(tiny_model: Path) -> None:
+    rows = '{"text": "hello", "id": "a"}\r\n\n{"text": "there"}\n'
+    result = scan("--model", tiny_model, "--uncertified", "--input", "-", stdin=rows)
+    assert [json.loads(line)["id"] for line in result.stdout.splitlines()] == ["a", "stdin:3"]
+    result = scan("--model", tiny_model, "--input", "-", stdin="no rows\n")
+    assert isinstance(result.exception, DataError)
+    assert "stdin:1" in str(result.exception)
+
+
+@pytest.mark.parametrize("to_file", [True, False])
+def test_half_a_character_in_an_id_is_written_as_jsons_escape(
+    tiny_model: Path, tmp_path: Path, to_file: bool
+) -> None:
+    source = rows_file(tmp_path / "in.jsonl", {"text": "hello", "id": "x\ud800"})
+    out = tmp_path / "out.jsonl"
+    options = ["--output", out] if to_file else []
+    result = scan("--model", tiny_model, "--uncertified", "--input", source, *options)
+    written = out.read_text() if to_file else result.stdout
+    assert json.loads(written)["id"] == "x\ud800"
+
+
+def test_a_name_cannot_rewrite_its_line_on_a_terminal(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("causalguard.guard.cli._terminal", lambda: True)
+    source = rows_file(tmp_path / "in.jsonl", {"text": "hello", "id": "a\x1b[2K\rclean \ud800"})
+    result = scan("--model", tiny_model, "--uncertified", "--input", source)
+    assert result.exception is None
+    assert r"a\x1b[2K\rclean \ud800" in result.stdout

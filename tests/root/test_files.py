@@ -70,6 +70,25 @@ def test_a_file_has_the_rights_that_the_umask_leaves_and_the_umask_is_not_touche
     assert (tmp_path / "x").stat().st_mode & 0o777 == 0o640
 
 
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_a_directory_has_the_rights_that_the_umask_leaves(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        with new_directory(tmp_path / "d"):
+            pass
+    finally:
+        os.umask(before)
+    assert (tmp_path / "d").stat().st_mode & 0o777 == 0o777 & ~umask
+
+
+def test_an_empty_directory_that_is_taken_over_keeps_its_rights(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir(mode=0o700)
+    with new_directory(tmp_path / "d") as fresh:
+        (fresh / "whole").write_text("x")
+    assert (tmp_path / "d" / "whole").exists()
+    assert (tmp_path / "d").stat().st_mode & 0o777 == 0o700
+
+
 def test_a_directory_appears_only_when_its_block_succeeds(tmp_path: Path) -> None:
     def interrupted() -> None:
         with new_directory(tmp_path / "d") as fresh:

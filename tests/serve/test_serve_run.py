@@ -27,7 +27,7 @@ from causalguard.serve.cli import command
 from causalguard.serve.logs import JsonLines
 from causalguard.serve.service import Service
 from support.signing import sign_model_dir
-from support.words import DoingGuard, failing
+from support.words import DoingGuard, WordGuard, failing
 
 LONG = "x" * run.MIN_TOKEN
 
@@ -173,6 +173,68 @@ def test_a_size_without_end_is_refused(size: str) -> None:
 def test_accepted_connections_name_their_protocol_so_that_asyncio_sets_nodelay() -> None:
     with run.bind("127.0.0.1", 0) as listening:
         assert listening.proto == socket.IPPROTO_TCP
+
+
+@contextmanager
+def running(connections: int) -> Iterator[int]:
+    """A server on a free port, in this process."""
+    app = create_app(Service(WordGuard()), facts={})
+    server = run.make_server(app, grace_s=60, connections=connections)
+    with run.bind("127.0.0.1", 0) as listening:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        yield listening.getsockname()[1]
+        server.should_exit = True
+        thread.join()
+
+
+def sent(port: int, raw: bytes) -> bytes:
+    """Everything that comes back until the server hangs up."""
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as caller:
+        caller.sendall(raw)
+        return caller.makefile("rb").read()
+
+
+@pytest.mark.parametrize("raw", [b"GARBAGE\r\n\r\n", b"GET / HTTP/1.1\r\nX: " + b"a" * 99_999])
+def test_what_is_no_http_is_answered_blocked(raw: bytes) -> None:
+    with running(connections=9) as port:
+        head, _, answer = sent(port, raw).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(answer)["blocked"] is True
+
+
+def test_a_crowd_of_connections_is_answered_busy_and_blocked() -> None:
+    with running(connections=1) as port, socket.create_connection(("127.0.0.1", port)) as other:
+        other.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        other.recv(1)  # it is accepted by now
+        status, answer = post(port, {"text": "fine"})
+    assert (status, answer["error"], answer["blocked"]) == (429, "busy", True)
+
+
+HEAD = b"GET /health HTTP/1.1\r\nHost: localhost\r\n"
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"GET /he", HEAD + b"\r\nGET", HEAD + b"Content-Length: 9\r\n\r\n"]
+)
+def test_a_connection_without_a_whole_request_is_ended(
+    raw: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "KEEP_ALIVE_S", 0.05)
+    with running(connections=9) as port:
+        assert sent(port, raw).count(b"HTTP/1.1 200 OK") == raw.count(HEAD)
+
+
+@pytest.mark.usefixtures("own_logging")
+def test_a_quarantine_that_cannot_be_made_is_refused_before_anything_is_served(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    for store in (tmp_path / "file", tmp_path / "file" / "store"):
+        options = ["--model", str(tiny_model), "--uncertified", "--port", "0"]
+        done = CliRunner().invoke(command, [*options, "--quarantine", str(store)])
+        assert done.exit_code == 2 or isinstance(done.exception, OSError)
+        assert "http://" not in done.output
 
 
 def test_an_exception_is_logged_by_type_and_place_without_its_message() -> None:

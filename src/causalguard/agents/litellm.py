@@ -13,6 +13,7 @@ as a single tool output under ``task`` and ``system`` of the parameters.  Withou
 Whatever must not pass and cannot be replaced in ``texts`` is ``BLOCKED``.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -150,11 +151,15 @@ def _bare(texts: Sequence[str], given: Sequence[Turn], *, images: bool) -> tuple
 def _parts(
     texts: Sequence[str], messages: Sequence[Mapping[str, Any]], given: Sequence[Turn]
 ) -> Iterator[Part]:
-    """One part per tool message, and one of all texts that no message accounts for."""
+    """One part per tool message, and one of all texts that no message accounts for.
+
+    A text that a user, the system or the assistant wrote accounts for one text of its wording: one
+    more of the same is a tool's, and as nothing tells them apart, all of them are its places.
+    """
     turns = list(given)
     context: TrustedContext | None = None
     called: dict[str, str] = {}
-    known: set[str] = set()
+    known: Counter[str] = Counter()
     found: set[int] = set()
     standing: dict[str, list[int]] = {}
     for index, text in enumerate(texts):
@@ -180,7 +185,12 @@ def _parts(
             part = _of_message(standing, result, context, called)
             found.update(part.places)
             yield part
-    left = [i for i, text in enumerate(texts) if text and text not in known and i not in found]
+    left = sorted(
+        place
+        for text, places in standing.items()
+        if text and places[0] not in found and len(places) > known[text]
+        for place in places
+    )
     if left:
         yield _part([texts[i] for i in left], left, turns)
 

@@ -9,7 +9,8 @@ Needs ``pip install 'causalguard[openai-agents]'``.
 
 import asyncio
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 from agents import (
@@ -20,6 +21,7 @@ from agents import (
     ToolOutputGuardrail,
     ToolOutputGuardrailData,
 )
+from agents.tool_context import ToolContext
 from openai.types.responses import ResponseFunctionToolCall
 
 from causalguard.errors import ConfigError
@@ -31,8 +33,12 @@ from causalguard.records import ToolOutput
 
 NAME = "causalguard"
 """The guardrail's name, in the SDK's traces and results."""
+_Invoke = Callable[[ToolContext[Any], str], Awaitable[Any]]
 HALTING = frozenset({"block", "raise"})
 """Actions that end the run with the SDK's ``ToolOutputGuardrailTripwireTriggered``."""
+
+_asked: ContextVar[tuple[Turn, ...] | None] = ContextVar("causalguard_asked", default=None)
+"""What the user asked for, while an agent works as another agent's tool; else None."""
 
 
 def tool_output_guardrail(
@@ -88,6 +94,8 @@ def guard_tools(
         if isinstance(tool, FunctionTool):
             one = copy.copy(tool)
             one.tool_output_guardrails = [guardrail, *(tool.tool_output_guardrails or [])]
+            if getattr(tool, "_is_agent_tool", False):  # the SDK's own mark; it has no public one
+                one.on_invoke_tool = _under_the_users_task(one.on_invoke_tool)
             guarded.append(one)
         elif hosted:
             guarded.append(tool)
@@ -105,8 +113,10 @@ async def incoming(data: ToolOutputGuardrailData) -> Incoming:
 
     Args:
         data: what the SDK gives a guardrail.  S is the agent's instructions and the human turns of
-            the run's input; in a conversation that the provider keeps, earlier ones are missing,
-            and in an agent used as a tool the calling model wrote the input.
+            the run's input; in a conversation that the provider keeps, earlier ones are missing.
+            The input of an agent that is used as a tool was written by a model: if that tool went
+            through :func:`guard_tools` the human turns are those of the outermost run, else they
+            are that input.
     """
     context = make_context(await _turns(data))
     readable = read(_shown(data))
@@ -123,12 +133,35 @@ async def incoming(data: ToolOutputGuardrailData) -> Incoming:
 async def _turns(data: ToolOutputGuardrailData) -> list[Turn]:
     prompt = await data.agent.get_system_prompt(data.context)
     turns: list[Turn] = [("system", prompt or "")]
-    items: Sequence[Any] = data.context.turn_input
+    asked = _asked.get()
+    if asked is not None:
+        return [*turns, *asked]
+    return [*turns, *_said(data.context.turn_input, SYSTEM_ROLES | HUMAN_ROLES)]
+
+
+def _said(items: Sequence[Any], roles: frozenset[str]) -> list[Turn]:
+    turns: list[Turn] = []
     for item in items:
         role = item.get("role") if isinstance(item, Mapping) else None
-        if isinstance(role, str) and role in SYSTEM_ROLES | HUMAN_ROLES:
+        if isinstance(role, str) and role in roles:
             turns.append((role, _typed(item.get("content"))))
     return turns
+
+
+def _under_the_users_task(invoke: _Invoke) -> _Invoke:
+    """Of an agent's tool: its run is guarded under what the user asked, not what a model wrote."""
+
+    async def invoked(context: ToolContext[Any], arguments: str) -> Any:
+        asked = _asked.get()
+        if asked is None:
+            asked = tuple(_said(context.turn_input, HUMAN_ROLES))
+        token = _asked.set(asked)
+        try:
+            return await invoke(context, arguments)
+        finally:
+            _asked.reset(token)
+
+    return invoked
 
 
 def _typed(content: Any) -> str:

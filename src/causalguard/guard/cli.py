@@ -20,7 +20,9 @@ from causalguard.records import ToolOutput
 )
 @model_options()
 @click.option(
-    "--input", "source", help="JSONL file (.gz too); '-' is stdin. With ray: one more source."
+    "--input",
+    "source",
+    help="JSONL file (.gz too); '-' reads it on stdin. With ray: a source more.",
 )
 @click.option(
     "--output",
@@ -91,8 +93,8 @@ def command(
         rows += [row_of(o, v) for o, v in zip(part, guard.scan(part), strict=True)]
     if output is not None:
         write_atomic(output, to_jsonl(rows))
-    elif sys.stdout.isatty():
-        click.echo("\n".join(table(rows)))
+    elif _terminal():
+        click.echo("\n".join(map(console.printable, table(rows))))
     else:
         click.echo(to_jsonl(rows), nl=False)
     flagged = sum(row["flagged"] for row in rows)
@@ -105,10 +107,15 @@ def _read(source: Path | None, files: tuple[Path, ...]) -> list[ToolOutput]:
         raise InputError("give either --input or FILES, not both")
     if files:
         return [read_text(path) for path in files]
-    if source is not None and str(source) != "-":
-        return read_rows(source)
+    if source is not None:
+        stdin = sys.stdin.buffer if str(source) == "-" else None
+        return read_rows(Path("stdin") if stdin else source, stdin)
     raw = sys.stdin.buffer.read()
     return [ToolOutput(text=raw.decode("utf-8", errors="replace"), id="stdin")]
+
+
+def _terminal() -> bool:
+    return sys.stdout.isatty()
 
 
 def _with_context(output: ToolOutput, task: str, system: str) -> ToolOutput:

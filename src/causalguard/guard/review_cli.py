@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from causalguard import console
+from causalguard.console import printable
 from causalguard.errors import InputError
 from causalguard.guard.quarantine import Entry, Quarantine
 from causalguard.guard.review import ANY, Choice, Review, now
@@ -18,7 +19,7 @@ STORE = click.option(
     "--store",
     required=True,
     envvar="CAUSALGUARD_QUARANTINE",
-    type=click.Path(path_type=Path),
+    type=click.Path(file_okay=False, path_type=Path),
     help="Directory of the quarantine (or CAUSALGUARD_QUARANTINE).",
 )
 BY = click.option("--by", default=getpass.getuser, show_default="your login", help="Who decides.")
@@ -163,14 +164,6 @@ def _line(entry: Entry) -> str:
     return printable(
         f"{entry.text_sha256[:16]}  {risk}  {len(entry.text):,} characters  {tools}  "
         f"last {entry.last}, kept until {entry.expires}"
-    )
-
-
-def printable(text: str, *, keep: str = "") -> str:
-    """Escape what could drive a terminal or hide (controls, bidi marks, zero-width)."""
-    return "".join(
-        c if c.isprintable() or c in keep else c.encode("unicode_escape").decode("ascii")
-        for c in text
     )
 
 

@@ -6,22 +6,27 @@ from pathlib import Path
 from typing import Any
 
 from causalguard.errors import DataError
-from causalguard.files import MAX_FAULTS, raise_faults, read_jsonl
+from causalguard.files import MAX_FAULTS, parse_jsonl, raise_faults, read_jsonl
 from causalguard.records import ToolOutput, Verdict
 
 FIELDS = ("text", "task", "system", "tool", "id")
 
 
-def read_rows(path: Path) -> list[ToolOutput]:
+def read_rows(path: Path, stream: Iterable[bytes] | None = None) -> list[ToolOutput]:
     """Tool outputs of a JSONL file (``.gz`` too): ``text`` needed, the other fields optional.
 
     Fields that are not known are ignored, so that labelled data can be scanned as it is.
 
-    Raises DataError with file and line of every row that is wrong.
+    Args:
+        path: the file.
+        stream: lines to read instead of the file's; ``path`` is then their name.
+
+    Raises:
+        DataError: with file and line of every row that is wrong.
     """
     outputs: list[ToolOutput] = []
     faults: list[str] = []
-    for number, row in read_jsonl(path):
+    for number, row in read_jsonl(path) if stream is None else parse_jsonl(path, stream):
         wrong = [f"{name} must be a string" for name in FIELDS if not _is_text(row, name)]
         if "text" not in row:
             wrong = ["the field 'text' is missing"]
@@ -69,8 +74,9 @@ def row_of(output: ToolOutput, verdict: Verdict) -> dict[str, Any]:
 
 
 def to_jsonl(rows: Iterable[dict[str, Any]]) -> str:
-    """Rows as JSONL text."""
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    """Rows as JSONL text; half a character (in an id, a file's name) stays as JSON's escape."""
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def table(rows: Iterable[dict[str, Any]]) -> Iterator[str]:

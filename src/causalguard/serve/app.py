@@ -245,6 +245,16 @@ def _message(refusal: Refusal) -> dict[str, Any]:
     return {"blocked": True, "error": code, "message": f"{message}{detail}"}
 
 
+def refuse(status: int, detail: str = "") -> Response:
+    """The answer of a refusal.
+
+    Args:
+        status: HTTP status, a key of :data:`MESSAGES`.
+        detail: added to the message; never content of the request.
+    """
+    return _refuse(Refusal(status=status, detail=detail))
+
+
 def _refuse(refusal: Refusal, *, as_litellm: bool = False) -> Response:
     """An answer that blocks.
 

@@ -12,6 +12,7 @@ from causalguard.errors import ConfigError
 from causalguard.guard.options import ModelChoice, model_options
 from causalguard.guard.policy import Policy
 from causalguard.guard.quarantine import Quarantine
+from causalguard.guard.review import private_directory
 from causalguard.serve import logs, run
 from causalguard.serve.limits import Limits
 
@@ -34,7 +35,7 @@ CONNECTIONS = 256
 )
 @click.option(
     "--quarantine",
-    type=click.Path(path_type=Path),
+    type=click.Path(file_okay=False, path_type=Path),
     help="Keep withheld texts here, for guard-review; otherwise nothing is kept.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to bind.")
@@ -146,7 +147,7 @@ def _serve(chosen: ModelChoice, options: Mapping[str, Any]) -> int:
     listening = run.bind(options["host"], options["port"])
     with listening:
         guard = chosen.load(extra="serve", num_threads=options["threads"])
-        kept = Quarantine(options["quarantine"]) if options["quarantine"] else None
+        kept = _quarantine(options["quarantine"])
         service = Service(guard, actions, limits, quarantine=kept)
         guard.warmup()
         app = create_app(
@@ -160,6 +161,13 @@ def _serve(chosen: ModelChoice, options: Mapping[str, Any]) -> int:
         _announce(options["host"], listening.getsockname()[1], guard, token=token)
         run.serve(server, listening)
     return console.OK
+
+
+def _quarantine(directory: Path | None) -> Quarantine | None:
+    if directory is None:
+        return None
+    private_directory(directory)  # now: a store that cannot be made would fail unseen later
+    return Quarantine(directory)
 
 
 def _announce(host: str, port: int, guard: "Guard", *, token: str | None) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 TOKEN_ENV = "CAUSALGUARD_TOKEN"  # noqa: S105  # a variable's name, not a token
+KEEP_ALIVE_S = 15
+"""Seconds that a connection may stay open without a request under way."""
 MIN_TOKEN = 16
 """Characters of the shortest token that is taken."""
 
@@ -104,23 +106,27 @@ def make_server(app: Any, *, grace_s: int, connections: int) -> "uvicorn.Server"
     Args:
         app: the ASGI application.
         grace_s: seconds that requests under way have at the end, >= 0.
-        connections: connections held open; more are refused with 503.
+        connections: connections held open; while there are more, requests are refused with 429.
     """
     import uvicorn
 
+    from causalguard.serve.connections import Bounded, Protocol
+
+    bounded = Bounded(app, connections)
     config = uvicorn.Config(
-        app,
+        bounded,
         log_config=None,
         access_log=False,
         server_header=False,
         lifespan="off",
         ws="none",
-        http="h11",
-        limit_concurrency=connections,
-        timeout_keep_alive=15,
+        http=Protocol,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=grace_s,
     )
-    return uvicorn.Server(config)
+    server = uvicorn.Server(config)
+    bounded.connections = server.server_state.connections
+    return server
 
 
 def serve(server: "uvicorn.Server", listening: socket.socket) -> None:
