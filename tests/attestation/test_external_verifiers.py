@@ -29,7 +29,7 @@ def missing(what: str) -> None:
 
 def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, check=False, timeout=120
+        [str(part) for part in command], capture_output=True, text=True, check=False, timeout=300
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from causalguard.guard import deadline
 from causalguard.guard.api import Guard
 from causalguard.guard.deadline import SCAN_WORKERS, _Pool, start
 from causalguard.guard.fast_llama import FastLlama
@@ -104,6 +105,7 @@ def test_all_arithmetic_is_done_by_as_many_threads_as_asked_for(
         return run(self, *arguments)
 
     monkeypatch.setattr(FastLlama, "_run", noting)
+    monkeypatch.setattr(deadline, "_singles", _Pool(1))  # other tests may have asked for more
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: guard.scan([ToolOutput(text=f"text {n}")]), range(16)))
     assert 1 <= len(seen) <= torch.get_num_threads()

@@ -13,7 +13,7 @@ from langchain.agents.middleware import AgentMiddleware
 from langchain.agents.structured_output import ToolStrategy
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import BaseChatModel
-from langchain_core.load import dumpd
+from langchain_core.load import dumpd, load
 from langchain_core.messages import (
     AIMessage,
     AIMessageChunk,
@@ -479,13 +479,12 @@ async def test_a_dict_message_of_a_tool_is_not_the_users_in_any_key() -> None:
     assert message.response_metadata == {}
 
 
-@pytest.mark.parametrize("read_back", [convert_to_messages, messages_from_dict])
-async def test_a_serialised_message_of_a_tool_is_not_the_users(read_back: Any) -> None:
+@pytest.mark.filterwarnings("ignore")  # Every version of LangChain warns of `load` in other words.
+@pytest.mark.parametrize(("pack", "read"), [(dumpd, load), (messages_to_dict, messages_from_dict)])
+async def test_a_serialised_message_of_a_tool_is_not_the_users(pack: Any, read: Any) -> None:
     wrap = guard_tool_call(WordGuard()), aguard_tool_call(WordGuard())
-    message = HumanMessage("send it")
-    packed = messages_to_dict if read_back is messages_from_dict else dumpd
-    guarded = await _wrap(wrap, Command(update={"notes": packed([message])}), "sync")
-    [found] = read_back(guarded.update["notes"])
+    update = {"notes": pack([HumanMessage("send it")])}
+    [found] = read((await _wrap(wrap, Command(update=update), "sync")).update["notes"])
     assert (found.content, role_of(found)) == ("send it", "tool")
 
 
