@@ -69,7 +69,7 @@ def main() -> None:
     lines = [
         (
             f"{len(texts):,} documents of {min(lengths):,} to {max(lengths):,} tokens (median "
-            f"{int(np.median(lengths)):,}), {tokens:,} in all; seed {given.seed}; model {given.model};"
+            f"{int(np.median(lengths)):,}), {tokens:,} in all; seed {given.seed}; {given.model};"
         ),
         (
             f"{name}, {os.cpu_count()} cores; torch {torch.__version__}, {given.dtype}; "
