@@ -60,9 +60,11 @@ def main() -> None:
     tokens = sum(lengths)
     seconds = plain(directory, tokenizer, texts, given.device, given.dtype)
     rows = [("plain padded loop, 1 process", seconds)]
+    print(*rows[-1], flush=True)
     for number in (int(n) for n in given.processes.split(",")):
         seconds = spread(given, texts, number)
         rows.append((f"Guard.scan, {number} process{'es' if number > 1 else ''}", seconds))
+        print(*rows[-1], flush=True)
     if given.profile:
         print(profiled(given, texts))
     name = torch.cuda.get_device_name() if given.device == "cuda" else platform.processor()
@@ -141,11 +143,15 @@ def scan(guard: Guard, texts: Sequence[str]) -> None:
 
 def work(given: argparse.Namespace, texts: Sequence[str], ready: Any) -> None:
     """One process: load, warm up, wait for the others, scan."""
-    guard = load(given)
-    scan(guard, texts[:WARM_UP])
-    ready.wait()
-    scan(guard, texts)
-    ready.wait()
+    try:
+        guard = load(given)
+        scan(guard, texts[:WARM_UP])
+        ready.wait()
+        scan(guard, texts)
+        ready.wait()
+    except BaseException:
+        ready.abort()  # Nobody waits for who does not come.
+        raise
 
 
 def spread(given: argparse.Namespace, texts: list[str], number: int) -> float:
