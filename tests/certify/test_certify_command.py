@@ -187,6 +187,7 @@ def test_a_model_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
         (),
         ("--model", "m", "--sets", "0"),
         ("--model", "m", "--sets", "9", "--data", "d"),
+        ("--model", "m", "--seed", "9", "--data", "d"),
         ("--colour",),
         ("verify", "r.json"),
     ],

@@ -1,6 +1,8 @@
 """Choosing the threshold, on risks that are known."""
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from causalguard.errors import ConfigError
 from causalguard.records import ToolOutput
-from causalguard.train.calibrate import BenignOutput, check_enough, choose_threshold
+from causalguard.train.calibrate import BenignOutput, check_enough, choose_threshold, read_benign
 
 LEVELS = {"alpha": 0.01, "delta": 0.05}
 
@@ -57,3 +59,29 @@ def test_the_threshold_of_strata_is_the_highest_of_theirs(seed: int) -> None:
 def test_a_stratum_that_is_too_small_is_named() -> None:
     with pytest.raises(ConfigError, match="298 independent benign clusters of rows"):
         check_enough(outputs([0.1] * 400, "engine") + outputs([0.1] * 298, "rows"), **LEVELS)
+
+
+def _clusters(tmp_path: Path, *rows: dict[str, str]) -> list[str]:
+    file = tmp_path / "outputs.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return [b.cluster for b in read_benign(file)]
+
+
+def test_a_text_given_many_times_counts_once(tmp_path: Path) -> None:
+    texts = ["one  page\n", "another", "one page", " one page"]
+    found = _clusters(tmp_path, *({"text": text, "task": str(k)} for k, text in enumerate(texts)))
+    assert len(set(found)) == 2
+    assert found[0] == found[2] == found[3]
+
+
+def test_clusters_that_share_a_text_are_one(tmp_path: Path) -> None:
+    rows = [("a", "x"), ("same", "x"), ("same", "y"), ("b", "y"), ("c", "z")]
+    found = _clusters(tmp_path, *({"text": text, "cluster": name} for text, name in rows))
+    assert found == ["x", "x", "x", "x", "z"]
+
+
+def test_copies_cannot_make_up_for_outputs_that_are_missing(tmp_path: Path) -> None:
+    file = tmp_path / "outputs.jsonl"
+    file.write_text("".join(json.dumps({"text": f"page {k % 20}"}) + "\n" for k in range(999)))
+    with pytest.raises(ConfigError, match=r"20 independent benign clusters.*copies"):
+        check_enough(read_benign(file), alpha=0.05, delta=0.05)

@@ -119,6 +119,8 @@ def cli(
         raise click.UsageError("give --model DIR, or a subcommand: verify, keygen")
     if data is not None and sets is not None:
         raise click.UsageError("--sets renders an audit set, --data reads one: give one of them")
+    if data is not None and seed is not None:
+        raise click.UsageError("--seed is of a rendered audit set, --data reads one: leave it out")
     if not model.is_dir():
         raise click.UsageError(f"--model {model}: no such directory; give a MODEL_DIR")
     loaded = load_policy(policy)

@@ -7,10 +7,14 @@ the resulting rates comes from other texts again: that is what guard-certify doe
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from causalguard.console import progress
 from causalguard.errors import ConfigError, DataError, InputError, TrainingError
@@ -56,7 +60,7 @@ def check_enough(benign: Sequence[BenignOutput], *, alpha: float, delta: float) 
         message = (
             f"{clusters} independent benign clusters{whose} cannot bound a false-positive rate of "
             f"{alpha:g} at confidence {1 - delta:g}: {needed} are needed; give more outputs "
-            "(calibration.n_sets, files) or a larger alpha"
+            "(calibration.n_sets, files; copies of one text count once) or a larger alpha"
         )
         raise ConfigError(message)
 
@@ -125,7 +129,8 @@ def data_digest(benign: Sequence[BenignOutput]) -> str:
 
 
 def read_benign(source: Path) -> list[BenignOutput]:
-    """Benign outputs of one's own tools.
+    """Benign outputs of one's own tools; copies of one text, and whatever they are clustered
+    with, are one cluster.
 
     Args:
         source: a JSONL file of rows with ``text`` and, if known, ``task, system, tool, id`` and
@@ -143,7 +148,29 @@ def read_benign(source: Path) -> list[BenignOutput]:
     found = [b for b in found if b.output.text.strip()]
     if not found:
         raise InputError(f"{source}: no text in it; give benign outputs of your tools")
-    return found
+    return join_copies(found)
+
+
+def join_copies(benign: Sequence[BenignOutput]) -> list[BenignOutput]:
+    """Outputs that say the same, but for white space, put into one cluster, whatever their task.
+
+    A text that was fetched a hundred times tells as much about a rate as one that was fetched
+    once.  Clusters with such a text in common become one, which is named like the first of them.
+    """
+    first: dict[str, int] = {}
+    names: dict[tuple[str, str], int] = {}
+    links = []
+    for k, b in enumerate(benign):
+        same = first.setdefault(" ".join(b.output.text.split()), k)
+        links += [(k, same), (k, names.setdefault((b.stratum, b.cluster), k))]
+    rows, columns = zip(*links, strict=True)
+    graph = coo_array((np.ones(len(links)), (rows, columns)), shape=(len(benign),) * 2)
+    _, labels = connected_components(graph, directed=False)
+    leaders: dict[int, str] = {}
+    return [
+        replace(b, cluster=leaders.setdefault(int(label), b.cluster))
+        for b, label in zip(benign, labels, strict=True)
+    ]
 
 
 def _from_file(path: Path) -> BenignOutput:

@@ -144,8 +144,9 @@ def _import_run() -> Any:
 CALIBRATE_HELP = """Choose a guard's threshold anew, on benign outputs of your own tools.
 
 SOURCE is a JSONL file (rows with text and, if known, task, system, tool, cluster) or a directory
-of text files.  The model's weights stay as they are; a new MODEL_DIR is written, for the
-certificate of the old one does not hold for another threshold.  No GPU is needed.
+of text files; copies of one text count once.  The model's weights stay as they are; a new
+MODEL_DIR is written, for the certificate of the old one does not hold for another threshold.  No
+GPU is needed.
 
 \b
   guard-calibrate --model models/default --output models/ours outputs.jsonl
