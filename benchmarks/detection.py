@@ -36,7 +36,7 @@ from causalguard.evaluate import report
 from causalguard.evaluate.figures import SourceFigures, source_figures
 from causalguard.evaluate.rows import Labelled, read_labelled, thin
 from causalguard.files import write_atomic
-from causalguard.guard.api import DEFAULT, MODELS
+from causalguard.guard.bundle import DEFAULT, MODELS
 
 HERE = Path(__file__).parent
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from causalguard import Guard
 from causalguard.attestation.layout import SUBJECT_FILES
-from causalguard.guard.api import MODELS, PINNED_KEY
+from causalguard.guard.api import PINNED_KEY
+from causalguard.guard.bundle import MODELS
 
 ROOT = Path(__file__).parents[1]
 _LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")

@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from causalguard.errors import BaseModelError, ModelDirError, OutputExistsError
 from causalguard.guard.api import Guard, build_scorer
-from causalguard.guard.bundle import read_model_dir, write_model_dir
+from causalguard.guard.bundle import MODELS, read_model_dir, write_model_dir
 
 Edit = Callable[[Path, Callable[[bytes], bytes]], None]
 
@@ -137,3 +137,13 @@ def test_the_merged_adapter_equals_peft(tiny_model: Path, tiny_base: Path) -> No
         scorer = build_scorer(files, device="cpu", dtype=torch.float32)
         ours = scorer.encoder.backbone(input_ids=ids).last_hidden_state
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+
+
+def test_default_is_the_shipped_model_unless_a_directory_is_called_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert read_model_dir(Path("default")).directory == MODELS / "default"
+    Path("default").mkdir()
+    with pytest.raises(ModelDirError, match="default"):
+        read_model_dir(Path("default"))

@@ -15,7 +15,8 @@ from causalguard.attestation.layout import SUBJECT_FILES
 from causalguard.certify.cli import verify
 from causalguard.certify.wording import percent
 from causalguard.errors import CertificateError, ModelDirError
-from causalguard.guard.api import MODELS, PINNED_KEY
+from causalguard.guard.api import PINNED_KEY
+from causalguard.guard.bundle import MODELS
 
 DEFAULT = MODELS / "default"
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"

@@ -24,6 +24,8 @@ from causalguard.errors import (
 )
 from causalguard.guard import base as bases
 from causalguard.guard.bundle import (
+    DEFAULT,
+    MODELS,
     VIEWS_SINCE,
     ModelFiles,
     adapter_tensors,
@@ -43,10 +45,6 @@ from causalguard.records import Span, ToolOutput, Verdict
 BUNDLE_NAME = "safety-report.sigstore.json"
 """The signed report inside MODEL_DIR."""
 
-DEFAULT = "default"
-"""The name of the model that the package ships."""
-MODELS = Path(__file__).parents[1] / "models"
-"""Shipped models, and the public key that their reports are signed with."""
 PINNED_KEY = "release-p256.pub.pem"
 NATIVE_ONLY = (
     "{} is calibrated and certified for native mode, not for scanning in windows; load it with "

@@ -39,6 +39,10 @@ OTHER_SCORING = (
     "this release reads texts otherwise than the one that made this model, so neither its "
     "threshold nor its certificate would hold; train it with this release, or install that one"
 )
+DEFAULT = "default"
+"""The name of the model that the package ships."""
+MODELS = Path(__file__).parents[1] / "models"
+"""Shipped models, and the public key that their reports are signed with."""
 
 
 class _Strict(BaseModel):
@@ -176,11 +180,19 @@ class ModelFiles:
     """Sha256 in hex of each subject file."""
 
 
+def shipped(directory: Path) -> Path:
+    """Where the model of the package stands, if its name is given and no directory is called so."""
+    default = str(directory) == DEFAULT and not directory.exists()
+    return MODELS / DEFAULT if default else directory
+
+
 def read_model_dir(directory: Path) -> ModelFiles:
     """Read a MODEL_DIR; every subject file is read once and hashed from the same bytes.
 
-    Raises ModelDirError naming the first part that is missing, extra or damaged.
+    ``default`` is the model that the package ships.  Raises ModelDirError naming the first part
+    that is missing, extra or damaged.
     """
+    directory = shipped(directory)
     raw = {name: (directory / name).read_bytes() for name in model_dir_names(directory)}
     return ModelFiles(
         directory=directory,

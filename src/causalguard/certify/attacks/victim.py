@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from causalguard.attestation.digests import model_dir_digests, root_digest
+from causalguard.attestation.digests import root_digest
 from causalguard.certify.attacks.targets import Target
 from causalguard.errors import ModelDirError
 from causalguard.guard import base as bases
@@ -176,5 +176,5 @@ def load_victim(model_dir: Path, *, device: str = "cpu", dtype: str = "auto") ->
         scorer,
         load_tokenizer(directory / "tokenizer.json"),
         backend=f"torch-{kind}-{chosen}",
-        model_sha256=root_digest(model_dir_digests(model_dir)),
+        model_sha256=root_digest(files.digests),
     )

@@ -9,15 +9,13 @@ import torch
 from causalguard.attestation.digests import root_digest
 from causalguard.errors import InputError, NotCertifiedError
 from causalguard.guard.api import (
-    DEFAULT,
-    MODELS,
     NATIVE_ONLY,
     PINNED_KEY,
     Guard,
     choose_dtype,
     verify_files,
 )
-from causalguard.guard.bundle import read_model_dir
+from causalguard.guard.bundle import DEFAULT, MODELS, read_model_dir
 from causalguard.guard.options import ModelChoice
 from causalguard.guard.policies import accepted_policies
 
